@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The effective configuration: read once at start, then const and shared by all threads. The option
+ * table in config_table.h makes parsing, limits, --help, docs/config.md and print-config. */
+#pragma once
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+
+enum client_auth {
+    CLIENT_AUTH_SECRET_POST,
+    CLIENT_AUTH_SECRET_BASIC,
+    CLIENT_AUTH_PRIVATE_KEY_JWT,
+    CLIENT_AUTH_TLS, /* parsed, refused by config_check() until it exists */
+};
+
+enum jws_alg {
+    JWS_RS256,
+    JWS_RS384,
+    JWS_RS512,
+    JWS_PS256,
+    JWS_PS384,
+    JWS_PS512,
+    JWS_ES256,
+    JWS_ES384,
+    JWS_ES512,
+    JWS_ALG_COUNT
+};
+
+struct str_list {
+    char **items; /* owned, NUL-terminated strings */
+    size_t count;
+};
+
+struct issuer {
+    char *issuer; /* exact iss */
+    char *jwks_url;
+};
+
+/* count per period; count 0: off */
+struct rate {
+    uint32_t count;
+    uint32_t period_s;
+};
+
+/* All strings are owned by the struct and NUL-terminated; NULL means "not set". */
+struct config {
+    char *listen, *management_listen, *operator_listen;
+    char *operator_keys_file;
+    int64_t workers; /* effective: never 0 after config_load() */
+    char *region;
+    char *upstream_url; /* no trailing slash */
+    char *token_url;
+    char *jwks_url;
+    struct issuer *issuers;
+    size_t issuer_count;
+    char *upstream_ca_file;
+    bool upstream_http2;
+    bool allow_insecure_upstream;
+    char *client_id;
+    char *client_secret; /* secret */
+    enum client_auth client_auth;
+    char *client_key_file, *client_key_id, *client_cert_file;
+    enum jws_alg client_assertion_alg; /* RS256 only for now */
+    char *client_assertion_audience;   /* effective: the token URL when not set */
+    char *admin_client_id;
+    char *admin_client_secret; /* secret */
+    char *tenant_id;
+    bool tenant_claim_required;
+    struct str_list access_token_audiences;
+    bool jwt_algorithms[JWS_ALG_COUNT];
+    int64_t jwt_leeway_s, jwt_max_lifetime_s, jwt_max_bytes;
+    struct str_list session_claims;
+    char *seal_keys_file;
+    int64_t used_challenges_max;
+    int64_t refresh_replay_s;
+    char *trusted_proxies; /* validated text; net/address.h parses it */
+    int64_t request_timeout_ms, upstream_connect_timeout_ms;
+    int64_t header_timeout_ms, body_timeout_ms, idle_timeout_s;
+    int64_t max_body_bytes, max_header_bytes, max_uri_bytes;
+    int64_t max_connections, max_in_flight;
+    int64_t upstream_max_connections, upstream_max_per_second;
+    struct rate rate_per_address, rate_per_user;
+    int64_t lockout_failures, lockout_window_s;
+    int64_t drain_delay_s, drain_timeout_s;
+    enum log_level log_level;
+    enum log_format log_format;
+    bool log_format_given;
+};
+
+enum config_source { SOURCE_DEFAULT, SOURCE_REGION, SOURCE_FILE, SOURCE_ENVIRONMENT, SOURCE_FLAG };
+
+struct config_loaded; /* raw values with their sources; for print-config */
+
+/* argv: flags only (no program name, no command). envp: NULL-terminated. The file comes from
+ * --config or BFF_CONFIG. On failure every problem found is printed to errors, a line each: key,
+ * value (unless secret), what would be right. Returns 0, 64 (usage: unknown flag, missing value) or
+ * 78 (configuration). Notes and warnings (ignored Kubernetes variables, insecure upstream, random
+ * sealing key) are printed as well, prefixed "note:"/"warning:". */
+NODISCARD int config_load(int argc, char **argv, char **envp, FILE *errors,
+                          struct config_loaded **ret);
+void config_free(struct config_loaded *c); /* cleanses secrets; accepts NULL */
+const struct config *config_of(const struct config_loaded *c);
+
+/* KEY=value (source) a line; secrets as "[redacted N bytes]". */
+void config_print(const struct config_loaded *c, FILE *out);
+void config_print_help(FILE *out);
+/* docs/config.md */
+void config_print_docs(FILE *out);
+
+const char *jws_alg_name(enum jws_alg alg);
+NODISCARD bool jws_alg_parse(struct str text, enum jws_alg *ret);
+const char *client_auth_name(enum client_auth method);

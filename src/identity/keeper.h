@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The keeper: one thread that owns the secrets, fetches and renews the client token, the admin
+ * token and the key sets, and publishes immutable snapshots. Workers read through their own
+ * keeper_view on their own loop and never wait for a lock. (design.md 3, fault rows FK01 to FK16)
+ */
+#pragma once
+
+#include "identity/jwt_verify.h"
+#include "net/http_client.h"
+#include "net/loop.h"
+
+struct keeper;
+struct keeper_view;
+
+enum keeper_token { KEEPER_CLIENT_TOKEN, KEEPER_ADMIN_TOKEN, KEEPER_TOKEN_COUNT };
+
+/* Starts the thread and the first fetches. config is borrowed. */
+NODISCARD enum err keeper_start(const struct config *config, struct keeper **ret,
+                                struct err_text *reterr);
+/* Ends the thread; all views must be destroyed before. Accepts NULL. */
+void keeper_stop(struct keeper *k);
+
+/* One a worker, on the worker's loop; snapshots arrive as posts to that loop. */
+NODISCARD struct keeper_view *keeper_view_create(struct keeper *k, struct loop *l);
+void keeper_view_destroy(struct keeper_view *v); /* waiters are dropped without a callback */
+
+struct token_now {
+    struct str authorization; /* "Bearer ..." borrowed until the loop's next turn: copy it or use it
+                                 at once */
+    uint64_t generation;      /* for keeper_token_refused() */
+    int64_t fetched_mono_ms;
+};
+/* False when there is none or it has expired (an expired token is never handed out). */
+NODISCARD bool keeper_token(const struct keeper_view *v, enum keeper_token which,
+                            struct token_now *ret);
+/* The keys as of now; borrowed until the loop's next turn. */
+struct keyring keeper_keyring(const struct keeper_view *v);
+
+/* ---- waiting: embedded in the caller; on_ready runs from the loop with ERR_OK or the error to
+ * answer */
+struct keeper_wait;
+typedef void keeper_wait_fn(struct keeper_wait *w, enum err outcome);
+struct keeper_wait {
+    keeper_wait_fn *on_ready;
+    void *arg;
+    struct keeper_wait *next, *prev;
+    struct timer timer;
+    int kind;
+    size_t issuer;
+    char kid[KID_BYTES_MAX + 1];
+    struct keeper_view *view; /* NULL: not waiting */
+};
+/* ERR_OK: a token is there now. Failures: ERR_TOKEN_UNAVAILABLE (fetch failed or deadline),
+ * ERR_UPSTREAM_REFUSED_CREDENTIALS (the token endpoint refuses our credentials), ERR_OVERLOADED
+ * (too many wait). One fetch a process however many ask; never sooner than the back-off allows, in
+ * which case the answer is immediate (but still from the loop). */
+void keeper_wait_token(struct keeper_view *v, struct keeper_wait *w, enum keeper_token which,
+                       int64_t deadline_ms, keeper_wait_fn *fn, void *arg);
+/* After JWT_UNKNOWN_KID or JWT_KEYS_MISSING. ERR_OK: the key sets have changed or were looked at
+ * again: verify once more, and if the kid is still unknown that is ERR_INVALID_TOKEN.
+ * ERR_INVALID_TOKEN: the last fetch for the issuer succeeded within the cool-down (30 s): no fetch.
+ * ERR_KEYS_UNAVAILABLE: the fetch failed, or never succeeded and is in back-off. */
+void keeper_wait_kid(struct keeper_view *v, struct keeper_wait *w, size_t issuer, struct str kid,
+                     int64_t deadline_ms, keeper_wait_fn *fn, void *arg);
+void keeper_wait_cancel(struct keeper_wait *w); /* idempotent */
+
+/* The vendor answered 401 to the token of this generation: dropped only if it is still the cached
+ * one; one renewal follows. background: do not drop, only renew (api.md: a bare 401 on
+ * authenticate). */
+void keeper_token_refused(struct keeper_view *v, enum keeper_token which, uint64_t generation,
+                          bool background);
+
+/* ---- status, any thread */
+struct keeper_status {
+    bool token_ok[KEEPER_TOKEN_COUNT];   /* a token is valid now */
+    bool token_ever[KEEPER_TOKEN_COUNT]; /* one was fetched since start */
+    bool token_wanted[KEEPER_TOKEN_COUNT];
+    bool keys_ever;       /* every issuer's keys were loaded once */
+    bool keys_ok;         /* no issuer's set is older than the stale limit */
+    char last_error[160]; /* no secrets; "" when all is well */
+};
+void keeper_status(struct keeper *k, struct keeper_status *ret);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What several requests share: used challenges, refreshes in flight and their last answers, rate
+ * limits, lockouts. Sharded, bounded, expiring; every function may be called from any worker. Small
+ * on purpose: a fleet will put it into Valkey. Keys are hashed (HMAC under a per-process key)
+ * before they are kept. */
+#pragma once
+
+#include "base/error.h"
+#include "config/config.h"
+#include "net/loop.h"
+
+struct store;
+NODISCARD enum err store_create(const struct config *config, struct store **ret,
+                                struct err_text *reterr);
+void store_destroy(struct store *s);
+
+/* Marks the challenge used until expires_ms (monotonic). ERR_OK: it was not used before.
+ * ERR_CHALLENGE_USED, ERR_OVERLOADED (table full of unexpired entries). */
+NODISCARD enum err store_use_challenge(struct store *s, const uint8_t id[16], int64_t now_ms,
+                                       int64_t expires_ms);
+
+/* Token buckets. user: (user, address) for anonymous operations or (sub) for Bearer operations.
+ * ERR_OK or ERR_RATE_LIMITED with *ret_retry_after_s. A table at its ceiling lets the call through
+ * and counts it (metric): a full table must not lock everybody out. */
+NODISCARD enum err store_rate_user(struct store *s, struct str who, int64_t now_ms,
+                                   int *ret_retry_after_s);
+NODISCARD enum err store_rate_address(struct store *s, struct str address, int64_t now_ms,
+                                      int *ret_retry_after_s);
+/* The vendor's limit: BFF_UPSTREAM_MAX_PER_SECOND over the process. ERR_UPSTREAM_RATE_LIMITED. */
+NODISCARD enum err store_upstream_permit(struct store *s, int64_t now_ms);
+
+/* Lockout per (user, key id): refused signatures inside the window, with decay (a sliding count).
+ */
+NODISCARD enum err store_lockout_check(struct store *s, struct str user, struct str key_id,
+                                       int64_t now_ms, int *ret_retry_after_s);
+void store_lockout_failed(struct store *s, struct str user, struct str key_id, int64_t now_ms);
+void store_lockout_succeeded(struct store *s, struct str user, struct str key_id, int64_t now_ms);
+
+/* ---- refresh: one upstream call per refresh token and process, its answer shared for
+ * BFF_REFRESH_REPLAY_S */
+struct refresh_outcome {
+    enum err code; /* ERR_OK: body holds the vendor's verified answer */
+    enum retry retry;
+    int retry_after_s;
+    struct str body; /* vendor's JSON answer; borrowed until the callback returns */
+};
+struct refresh_wait;
+typedef void refresh_fn(struct refresh_wait *w, const struct refresh_outcome *outcome);
+struct refresh_wait { /* embedded in the caller */
+    refresh_fn *on_outcome;
+    void *arg;
+    struct loop *loop;
+    void *entry; /* NULL: not waiting */
+    struct refresh_wait *next, *prev;
+};
+enum refresh_role { REFRESH_OWNER, REFRESH_FOLLOWER, REFRESH_FULL };
+/* REFRESH_OWNER: the caller makes the upstream call and ends with store_refresh_done().
+ * REFRESH_FOLLOWER: on_outcome runs later on w's loop (never from inside). REFRESH_FULL: table or
+ * waiters at the ceiling (answer overloaded). */
+NODISCARD enum refresh_role store_refresh_join(struct store *s, struct str refresh_token,
+                                               struct refresh_wait *w, struct loop *l,
+                                               int64_t now_ms, refresh_fn *fn, void *arg);
+/* Publishes the outcome to all followers; keeps it for the replay window when keep is true (it
+ * reached the vendor), else forgets it. */
+void store_refresh_done(struct store *s, struct str refresh_token,
+                        const struct refresh_outcome *outcome, bool keep, int64_t now_ms);
+void store_refresh_cancel(struct refresh_wait *w); /* idempotent; on the wait's own loop */

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The vendor's calls (vendor contract sections 4 and 5): builds each request body and reads each
+ * answer into our terms. No I/O: api/ sends what this makes. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "net/http_client.h"
+
+/* X(enum, "label", method, "path below the upstream URL", run_once) */
+#define VENDOR_CALL_TABLE(X)                                                                       \
+    X(VENDOR_START, "start", HTTP_POST, "/cis/v1/auth/mobile-biometrics/start", false)             \
+    X(VENDOR_AUTHENTICATE, "authenticate", HTTP_POST,                                              \
+      "/cis/v1/auth/mobile-biometrics/authenticate", true)                                         \
+    X(VENDOR_REGISTER, "register", HTTP_POST, "/cis/v1/auth/mobile-biometrics/register", true)     \
+    X(VENDOR_DELETE, "delete", HTTP_DELETE, "/cis/v1/auth/mobile-biometrics/delete", false)        \
+    X(VENDOR_FACE_REVOKE_ME, "face_revoke_me", HTTP_POST, "/cis/v1/users/me/face/revoke", false)   \
+    X(VENDOR_FACE_REVOKE, "face_revoke", HTTP_POST, "/cis/v1/users/face/revoke", false)            \
+    X(VENDOR_REFRESH, "refresh", HTTP_POST, "/cis/v1/auth/token/refresh", true)                    \
+    X(VENDOR_LOGOUT, "logout", HTTP_POST, "/cis/v1/auth/session/logout", false)
+enum vendor_call {
+#define X(id, label, method, path, once) id,
+    VENDOR_CALL_TABLE(X)
+#undef X
+        VENDOR_CALL_COUNT
+};
+struct vendor_call_row {
+    const char *label;
+    enum http_method method;
+    const char *path;
+    bool run_once;
+};
+const struct vendor_call_row *vendor_call_row(enum vendor_call call);
+
+/* A vendor error body of any shape in circulation (contract 4.2, E1 to E9). */
+struct vendor_error {
+    char code[64]; /* first of ts_error_code, non-numeric error_code, error; "" when none */
+    const char *upstream_code; /* the same, when it is on the documented allow-list: literal, may be
+                                  shown; else NULL */
+    bool token_is_bad;         /* the body says that the *token* is bad: unauthorized_request,
+                                  invalid_token, "Invalid token" */
+};
+void vendor_error_read(struct str body, struct vendor_error *ret);
+
+/* Body of a 2xx answer that must be a JSON object: content type, charset, strictness. Errors:
+ * ERR_UPSTREAM_INVALID_RESPONSE, ERR_NO_MEMORY; *ret_reason a literal. */
+NODISCARD enum err vendor_body_read(const struct call_answer *answer, struct json **ret,
+                                    const char **ret_reason);
+
+/* Shared first reading of any answer: what is the same for all calls (not sent, timeout, broken,
+ * bad answer, 3xx, 429, 5xx). ERR_OK: the status is 2xx or a 4xx other than 429 that the caller
+ * maps. run_once calls that broke after sending give ERR_UPSTREAM_OUTCOME_UNKNOWN; a timeout gives
+ * ERR_UPSTREAM_TIMEOUT. */
+NODISCARD enum err vendor_answer_outcome(enum vendor_call call, const struct call_answer *answer,
+                                         int *ret_retry_after_s);
+
+struct start_call {
+    struct str user_id, identifier, identifier_type, device_id; /* ptr NULL: absent */
+    struct str approval_data;                                   /* JSON text or ptr NULL */
+    int64_t timeout_s;                                          /* 0: not sent */
+};
+void start_body(struct buf *out, const struct start_call *c);
+/* challenge: 1..4096 bytes of printable ASCII. ERR_UPSTREAM_INVALID_RESPONSE. Arena copy. */
+NODISCARD enum err start_answer(const struct call_answer *answer, struct arena *arena,
+                                struct str *ret_challenge, const char **ret_reason);
+
+struct authenticate_call {
+    struct str user_id, key_id, challenge, signature;
+    struct str device_id, resource, org_id, session_id; /* ptr NULL: absent */
+    struct str claims;                                  /* JSON text or ptr NULL */
+    bool ask_approval_data;            /* adds claims.id_token.approval_data: null */
+    struct str user_agent, ip_address; /* ptr NULL: absent */
+};
+void authenticate_body(struct buf *out, const struct authenticate_call *c);
+
+struct register_call {
+    struct str key_id, public_key, device_id, display_name, challenge, attestation;
+    bool ec, ios;
+};
+void register_body(struct buf *out, const struct register_call *c);
+
+void delete_body(struct buf *out, struct str key_id);
+void face_revoke_body(struct buf *out, struct str user_id);
+void refresh_body(struct buf *out, struct str refresh_token);
+void logout_body(struct buf *out, struct str session_id);
+
+/* UserTokens or RefreshedTokens (contract 5.3, 5.7). Arena copies. */
+struct vendor_tokens {
+    struct str access_token, id_token, refresh_token, session_id; /* ptr NULL: absent */
+    int64_t expires_in_s;
+};
+NODISCARD enum err tokens_read(struct str body, bool session_required, struct arena *arena,
+                               struct vendor_tokens *ret, const char **ret_reason);

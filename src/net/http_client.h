@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Calls to the vendor: libcurl's multi interface inside the loop (that header stays in
+ * http_client.c). No redirects, no decoding, no proxies, no cookies; TLS >= 1.2 verified; byte
+ * ceilings on what comes back. Answers are delivered from the loop, never before
+ * http_client_start() has returned. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "net/http_server.h" /* enum http_method */
+#include "net/loop.h"
+
+struct http_client;
+struct call;
+
+struct http_client_options {
+    const char *ca_file; /* NULL: the system's store */
+    bool allow_http;     /* http:// URLs */
+    bool http2;
+    int64_t connect_timeout_ms;   /* DNS, TCP and TLS together */
+    unsigned connections_max;     /* to one host; further calls wait inside their deadline */
+    const char *client_cert_file; /* NULL: none (tls_client_auth) */
+    const char *client_key_file;
+    const char *user_agent;
+};
+
+NODISCARD enum err http_client_create(struct loop *l, const struct http_client_options *options,
+                                      struct http_client **ret, struct err_text *reterr);
+/* Calls still open are cancelled without a callback. Accepts NULL. */
+void http_client_destroy(struct http_client *c);
+
+enum call_result {
+    CALL_ANSWERED = 0, /* status and body are complete */
+    CALL_NOT_SENT,     /* DNS, TCP or TLS failed, or the local queue is full: nothing went out */
+    CALL_BROKEN,       /* the connection ended after bytes of the request may have been sent */
+    CALL_TIMED_OUT,    /* the deadline passed; see may_have_been_sent */
+    CALL_BAD_ANSWER,   /* too large, Content-Encoding, redirect, malformed HTTP */
+};
+
+struct call_request {
+    enum http_method method;
+    const char *url;          /* whole; copied */
+    struct str authorization; /* value of the field, e.g. "Bearer ..."; ptr NULL: none; copied and
+                                 cleansed */
+    const char *content_type; /* NULL: none; "application/json" */
+    struct str body; /* ptr NULL: none (POST then sends Content-Length: 0); borrowed until the call
+                        ended */
+    const char *accept;      /* NULL: application/json */
+    const char *traceparent; /* NULL: none */
+    int64_t deadline_ms;     /* monotonic; the call never outlives it */
+    size_t answer_max_bytes; /* 0: 256 KiB */
+    /* The vendor must not execute it twice: the request body is sent through a read callback that
+     * cannot rewind, so libcurl cannot repeat it on a fresh connection by itself (libcurl 7.88 does
+     * for reused connections). */
+    bool run_once;
+    const char
+        *label; /* literal for the metric http_client_request_duration: the operation's name */
+};
+
+struct call_answer {
+    enum call_result result;
+    bool may_have_been_sent; /* false: surely no byte of the request body reached the wire */
+    int status;              /* 0 unless CALL_ANSWERED (or a status was seen before it went bad) */
+    struct str body;         /* borrowed until the callback returns */
+    struct str content_type; /* lower-cased media type without parameters; ptr NULL when absent */
+    bool charset_ok;         /* no charset parameter, or utf-8 */
+    int retry_after_s;       /* -1: none; clamped to 0..60; dates are understood */
+    const char *reason;      /* for our log: literal or borrowed until the callback returns */
+};
+
+typedef void call_done_fn(void *arg, const struct call_answer *answer);
+
+/* Never fails synchronously: a local failure is delivered as CALL_NOT_SENT. Returns NULL only when
+ * memory is out (then done is not called). */
+NODISCARD struct call *http_client_start(struct http_client *c, const struct call_request *request,
+                                         call_done_fn *done, void *arg);
+/* No callback afterwards. Accepts NULL; a call is gone once its callback was called. */
+void call_cancel(struct call *call);
+/* True once bytes of the request may have left. */
+bool call_may_have_been_sent(const struct call *call);
+/* Calls under way. */
+unsigned http_client_open_calls(const struct http_client *c);

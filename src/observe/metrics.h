@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The metric table and its per-thread slots: a slot is written by its own thread (relaxed) and
+ * summed by the scrape, so counting costs no lock. Label values come from fixed lists, so
+ * cardinality is bounded by construction. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/auto.h"
+#include "base/buf.h"
+
+enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+
+/* OTel's HTTP bounds, seconds. */
+#define METRIC_SECONDS_BUCKETS                                                                     \
+    {                                                                                              \
+        0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10                  \
+    }
+enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 4, METRIC_LABEL_VALUES_MAX = 128 };
+
+/* X(enum, "name", kind, "help", "label,label") : labels' values are registered at start by
+ * metric_label_values() */
+#define METRIC_TABLE(X)                                                                            \
+    X(M_HTTP_SERVER_DURATION, "http_server_request_duration_seconds", METRIC_HISTOGRAM,            \
+      "Duration of HTTP server requests",                                                          \
+      "http_request_method,http_route,http_response_status_code,error_type")                       \
+    X(M_HTTP_SERVER_ACTIVE, "http_server_active_requests", METRIC_GAUGE,                           \
+      "HTTP server requests in flight", "")                                                        \
+    X(M_HTTP_CONNECTIONS, "bff_connections", METRIC_GAUGE, "Open client connections", "listener")  \
+    X(M_HTTP_CLIENT_DURATION, "http_client_request_duration_seconds", METRIC_HISTOGRAM,            \
+      "Duration of calls to the vendor", "operation,result")                                       \
+    X(M_HTTP_CLIENT_ACTIVE, "http_client_active_requests", METRIC_GAUGE,                           \
+      "Calls to the vendor under way", "")                                                         \
+    X(M_TOKEN_FETCH, "bff_token_fetch_total", METRIC_COUNTER, "Token fetches", "client,result")    \
+    X(M_TOKEN_EXPIRY, "bff_token_expiry_timestamp_seconds", METRIC_GAUGE,                          \
+      "Expiry of the cached token, Unix seconds", "client")                                        \
+    X(M_JWKS_FETCH, "bff_jwks_fetch_total", METRIC_COUNTER, "Key set fetches", "result")           \
+    X(M_JWKS_FETCHED_AT, "bff_jwks_fetched_timestamp_seconds", METRIC_GAUGE,                       \
+      "Last good key set fetch, Unix seconds", "")                                                 \
+    X(M_JWKS_KEYS, "bff_jwks_keys", METRIC_GAUGE, "Usable keys in the key sets", "")               \
+    X(M_JWKS_KEYS_REFUSED, "bff_jwks_keys_refused_total", METRIC_COUNTER,                          \
+      "Keys refused at import", "reason")                                                          \
+    X(M_JWT_VERIFY, "bff_jwt_verify_total", METRIC_COUNTER, "Token verifications by result",       \
+      "result")                                                                                    \
+    X(M_CEREMONY, "bff_ceremony_total", METRIC_COUNTER, "Ceremony steps by outcome",               \
+      "step,outcome")                                                                              \
+    X(M_SHED, "bff_shed_total", METRIC_COUNTER, "Requests refused to protect the service",         \
+      "reason")                                                                                    \
+    X(M_LIMITED, "bff_limited_total", METRIC_COUNTER, "Requests refused by a limit", "limit")      \
+    X(M_TABLE_ENTRIES, "bff_table_entries", METRIC_GAUGE, "Entries of a bounded table", "table")   \
+    X(M_TABLE_MAX, "bff_table_max_entries", METRIC_GAUGE, "Ceiling of a bounded table", "table")   \
+    X(M_LOG_DROPPED, "bff_log_dropped_total", METRIC_COUNTER,                                      \
+      "Log lines dropped because the reader was slow", "")                                         \
+    X(M_BUILD_INFO, "bff_build_info", METRIC_GAUGE, "Version of the service", "version")
+
+enum metric {
+#define X(id, name, kind, help, labels) id,
+    METRIC_TABLE(X)
+#undef X
+        METRIC_COUNT
+};
+
+/* Registers the closed list of values of one label of one metric, once, before metrics_start().
+ * values is borrowed for ever (literals or tables). The last value should be a catch-all
+ * ("_OTHER"): unknown indexes count there. */
+void metric_label_values(enum metric m, const char *label, const char *const *values, size_t count);
+/* After all label values are known. */
+NODISCARD bool metrics_start(void);
+void metrics_stop(void);
+/* Each thread that counts calls this once; further calls do nothing. Without it counting does
+ * nothing. */
+NODISCARD bool metrics_thread_join(void);
+
+/* a, b, c, d: indexes into the label values in the order of the table; 0 where there is no label.
+ */
+void metric_add(enum metric m, unsigned a, unsigned b, uint64_t n);
+void metric_observe(enum metric m, unsigned a, unsigned b, unsigned c, unsigned d, double seconds);
+/* Gauges: summed over threads, so +1 and -1 may come from different threads; metric_set() is for
+ * gauges that one thread alone writes. */
+void metric_gauge_add(enum metric m, unsigned a, int64_t n);
+void metric_set(enum metric m, unsigned a, int64_t value);
+/* A gauge or counter that is read at scrape time. At most 16. */
+void metric_on_scrape(enum metric m, unsigned a, double (*read)(void *arg), void *arg);
+/* Prometheus text exposition format 0.0.4; series that were never touched are left out, but
+ * counters without labels. */
+void metrics_write(struct buf *out);
+/* Markdown table for docs/metrics.md. */
+void metrics_write_docs(struct buf *out);
