@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "net/http_client.h"
 
 /* X(enum, "label", method, "path below the upstream URL", run_once) */

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a handler can reach: one struct app a worker, given to each request as request_user(). */
+#pragma once
+
+#include "config/config.h"
+#include "identity/keeper.h"
+#include "identity/seal.h"
+#include "identity/store.h"
+#include "identity/upstream.h"
+#include "net/http_client.h"
+#include "net/http_server.h"
+
+struct operator_keys; /* name and SHA-256 of each key (api/operator_auth.h) */
+struct decoy_shape;   /* length and alphabet of the last genuine challenge, shared, lock-free */
+struct health;        /* readiness of the process (api/ops.h), shared */
+
+struct app {
+    const struct config *config;
+    struct loop *loop;
+    struct http_client *client; /* this worker's */
+    struct keeper_view *keeper; /* this worker's */
+    struct seal_ring *seal;     /* shared, immutable */
+    struct store *store;        /* shared */
+    struct decoy_shape *decoy;  /* shared */
+    struct health *health;      /* shared */
+    const struct operator_keys
+        *operator_keys; /* shared, immutable; NULL without the operator listener */
+    struct jwt_policy policy;
+    char *vendor_urls[VENDOR_CALL_COUNT]; /* owned: upstream URL + path, built once */
+};
+
+/* Fills policy and vendor_urls from app->config; the other members are set by the caller before. */
+NODISCARD enum err app_init(struct app *app);
+void app_finish(struct app *app);
+
+/* The whole app API on one screen each: api/routes.c */
+extern const struct route PUBLIC_ROUTES[];
+extern const size_t PUBLIC_ROUTE_COUNT;
+extern const struct route OPERATOR_ROUTES[];
+extern const size_t OPERATOR_ROUTE_COUNT;
