@@ -39,17 +39,21 @@ NODISCARD bool watch_change(struct loop *l, struct watch *w, uint32_t events);
  * turn, and may be freed at once. */
 void watch_stop(struct loop *l, struct watch *w);
 
-/* ---- timers: embedded in their owner; one shot */
+/* ---- timers: embedded in their owner; one shot. They form an intrusive heap, so starting one
+ * needs no memory and cannot fail. */
 struct timer;
 typedef void timer_fn(struct timer *t);
 struct timer {
     int64_t at_ms;
     timer_fn *on_time;
     void *arg;
-    size_t heap_index; /* 0: not started */
+    bool active;
+    struct timer *child; /* first child in the heap */
+    struct timer *next;  /* right sibling */
+    struct timer *prev;  /* left sibling, or the parent of a first child */
 };
-/* Restarting moves it. Memory for the heap is reserved up front; growing can fail: then the timer
- * fires in the next turn and an error is logged (fail closed: early, never late). */
+/* Restarting moves it. A time in the past fires in this turn, or in the next when started by a
+ * timer's callback. */
 void timer_start(struct loop *l, struct timer *t, int64_t at_ms, timer_fn *fn, void *arg);
 void timer_stop(struct loop *l, struct timer *t); /* idempotent */
 
@@ -77,7 +81,8 @@ struct post {
 void loop_post(struct loop *l, struct post *p, post_fn *fn);
 
 /* Called at the end of each turn, before the loop sleeps (libraries that have own queues run here).
- * Returns the longest time the loop may sleep in ms, -1 for no limit. At most 8 a loop. */
+ * Returns the longest time the loop may sleep in ms, -1 for no limit. At most 8 a loop. The same
+ * fn may be given several times with different args. */
 typedef int64_t idle_fn(void *arg);
 NODISCARD bool loop_on_idle(struct loop *l, idle_fn *fn, void *arg);
 void loop_remove_idle(struct loop *l, idle_fn *fn, void *arg);
