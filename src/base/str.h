@@ -34,6 +34,8 @@ static inline bool str_is(struct str a, const char *z)
 bool str_eq_nocase(struct str a, struct str b);
 bool str_starts_with(struct str text, struct str prefix);
 bool str_ends_with(struct str text, struct str suffix);
+/* Bytes of the well-formed UTF-8 character at the start of text; 0 when there is none. */
+size_t str_utf8_length(struct str text);
 /* True when the bytes are well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates). */
 bool str_is_utf8(struct str text);
 /* True when a byte below 0x20 or 0x7f, or the UTF-8 form of U+0080..U+009F, occurs. */
