@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Sourced by ./dev: the Debian packages of each group, and how they are installed. Works on Debian 12
+# and 13, from minbase up, as root or through sudo.
+
+group_packages() {
+    case $1 in
+    build)
+        echo gcc libc6-dev make meson ninja-build pkgconf python3 ca-certificates \
+            libcurl4-openssl-dev libcjson-dev libjwt-dev libssl-dev check
+        ;;
+    test)
+        echo python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema \
+            python3-cryptography procps
+        ;;
+    lint)
+        echo clang-format clang-tidy shellcheck python3-yaml
+        command -v node >/dev/null || echo nodejs
+        command -v npm >/dev/null || echo npm
+        ;;
+    clang) echo clang ;;
+    image) echo buildah mmdebstrap util-linux curl ca-certificates ;;
+    *) die "no such group of packages: $1" ;;
+    esac
+}
+
+# missing_packages NAME...: those that dpkg does not have installed, on one line.
+missing_packages() {
+    local have name
+    # shellcheck disable=SC2016 # the format is dpkg-query's
+    have=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true)
+    for name in "$@"; do
+        grep -qx "installed $name" <<<"$have" || printf '%s ' "$name"
+    done
+}
+
+apt_install() {
+    export DEBIAN_FRONTEND=noninteractive
+    as_root apt-get -q update
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
+        -o Dpkg::Use-Pty=0 install "$@"
+}
+
+# need GROUP...: afterwards the groups' packages are installed and, for `build`, libmicrohttpd is
+# built and MHD_PREFIX names it.
+need() {
+    command -v apt-get >/dev/null || die "this needs Debian 12 or 13 (apt-get was not found)"
+    local group packages names='' missing
+    for group in "$@"; do
+        packages=$(group_packages "$group") || exit 1
+        names+=" $packages"
+    done
+    # shellcheck disable=SC2086 # a list of package names
+    missing=$(missing_packages $names)
+    if [ -n "$missing" ]; then
+        # shellcheck disable=SC2086
+        step "installing packages for $*" apt-install apt_install $missing
+    fi
+    for group in "$@"; do
+        [ "$group" != build ] || need_libmicrohttpd
+    done
+}
+
+# The service's HTTP parser: Debian's own packages lack fixes that matter here
+# (docs/decisions/0001-libmicrohttpd-from-source.md), so a pinned one is built once and kept.
+need_libmicrohttpd() {
+    # shellcheck disable=SC1091
+    MHD_PREFIX=$CACHE/libmicrohttpd/$(. /etc/os-release && echo "${ID}${VERSION_ID-}")-$(uname -m)
+    export MHD_PREFIX
+    [ -e "$MHD_PREFIX/complete" ] && [ "$(head -n 1 "$MHD_PREFIX/complete")" = "$(mhd_recipe)" ] &&
+        return
+    step "building libmicrohttpd (once)" libmicrohttpd bash tools/libmicrohttpd.sh "$MHD_PREFIX" "$(mhd_recipe)"
+    say "  $(sed -n 2p "$MHD_PREFIX/complete")"
+}
+
+# Changes when the script that builds it does.
+mhd_recipe() {
+    sha256sum tools/libmicrohttpd.sh | cut -c1-16
+}

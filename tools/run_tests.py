@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the unit and the end-to-end tests of a build directory and prints what they reached.
+
+The suites' own output is shown as it comes. What the end-to-end tests measured about themselves
+(error rows reached, tokens refused, ...) they leave as JSON files in BFF_TEST_REPORT_DIR. The last
+line is "N passed, N failed"; the exit status is 1 when anything failed or nothing ran.
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CHECK_TOTALS = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", re.M)
+
+# Under ThreadSanitizer: the unit tests that start threads, and the end-to-end tests whose point is
+# that several workers, the keeper and the log thread touch the same things.
+THREADED_UNIT = "log|metrics|keeper|store|loop|seal"
+THREADED_E2E = "concurren or refresh or rotat or drain or used_once or keeper or thread or parallel"
+
+
+def unit_counts(log_path):
+    """Counts of a meson test log: libcheck's own totals where a test printed them."""
+    passed = failed = 0
+    for line in log_path.read_text(errors="replace").splitlines():
+        test = json.loads(line)
+        good = test["result"] in ("OK", "EXPECTEDFAIL", "SKIP")
+        totals = CHECK_TOTALS.findall(test.get("stdout") or "")
+        bad = sum(int(failures) + int(errors) for _, failures, errors in totals)
+        checks = sum(int(count) for count, _, _ in totals)
+        if not totals:
+            passed, failed = passed + good, failed + (not good)
+        else:
+            passed += checks - bad
+            failed += bad if bad or good else 1
+    return passed, failed
+
+
+def run_unit(build, names_matching):
+    listed = subprocess.run(["meson", "test", "-C", str(build), "--list", "--suite", "unit"],
+                            capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    # "project:unit / name" or "name", by meson version
+    names = [line.split(" / ")[-1].strip() for line in listed.stdout.splitlines()
+             if line and not line.startswith("ninja:")]
+    chosen = [name for name in names if re.search(names_matching, name)]
+    if not chosen:
+        return 0, 0
+    log = build / "meson-logs" / "testlog.json"
+    log.unlink(missing_ok=True)
+    status = subprocess.run(["meson", "test", "-C", str(build), "--no-rebuild", "--print-errorlogs",
+                             "--timeout-multiplier", "4", *chosen], stdin=subprocess.DEVNULL).returncode
+    if not log.exists():
+        return 0, 1
+    passed, failed = unit_counts(log)
+    return passed, failed if failed or status == 0 else 1
+
+
+def junit_counts(path):
+    passed = failed = skipped = 0
+    for suite in xml.etree.ElementTree.parse(path).getroot().iter("testsuite"):
+        bad = int(suite.get("failures")) + int(suite.get("errors"))
+        failed += bad
+        skipped += int(suite.get("skipped"))
+        passed += int(suite.get("tests")) - bad - int(suite.get("skipped"))
+    return passed, failed, skipped
+
+
+def run_e2e(build, reports, expression):
+    junit = reports / "e2e.xml"
+    junit.unlink(missing_ok=True)
+    command = ["bash", str(ROOT / "tests" / "e2e" / "run"), f"--junitxml={junit}"]
+    if expression:
+        command += ["-k", expression]
+    env = dict(os.environ, BFF_BUILD_DIR=str(build), BFF_TEST_REPORT_DIR=str(reports))
+    status = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL).returncode
+    if not junit.exists():
+        return (0, 0, 0) if status == 5 else (0, 1, 0)
+    passed, failed, skipped = junit_counts(junit)
+    return passed, failed if failed or status in (0, 5) else 1, skipped
+
+
+def print_reports(reports):
+    """Each report is {"title": ..., "lines": ["...", ...]}; sorted by file name."""
+    for path in sorted(reports.glob("*.json")):
+        report = json.loads(path.read_text())
+        for line in report.get("lines", []):
+            print(line)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True, type=pathlib.Path)
+    parser.add_argument("--suite", choices=("all", "threads"), default="all")
+    parser.add_argument("--filter", default="")
+    options = parser.parse_args()
+
+    reports = pathlib.Path(os.environ.get("BFF_TEST_REPORT_DIR", options.build / "reports")).resolve()
+    reports.mkdir(parents=True, exist_ok=True)
+    for old in reports.glob("*.json"):
+        old.unlink()
+
+    threads = options.suite == "threads"
+    unit = run_unit(options.build, options.filter and re.escape(options.filter)
+                    or (THREADED_UNIT if threads else ""))
+    sys.stdout.flush()
+    e2e = run_e2e(options.build, reports, options.filter or (THREADED_E2E if threads else ""))
+
+    print()
+    print(f"unit: {unit[0]} passed, {unit[1]} failed")
+    print(f"end to end: {e2e[0]} passed, {e2e[1]} failed" + (f", {e2e[2]} skipped" if e2e[2] else ""))
+    print_reports(reports)
+    passed, failed = unit[0] + e2e[0], unit[1] + e2e[1]
+    if passed + failed == 0:
+        print("no test matched")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
