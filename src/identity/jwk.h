@@ -50,12 +50,19 @@ struct str keyset_issuer(const struct keyset *k);
 size_t keyset_size(const struct keyset *k);
 /* Exact bytes; NULL when absent. */
 const struct jwk *keyset_find(const struct keyset *k, struct str kid);
+/* The key of a set that has one only; NULL otherwise. */
+const struct jwk *keyset_only(const struct keyset *k);
 /* May this key verify with alg? (its own alg when it has one, else by type and curve) */
 bool jwk_allows(const struct jwk *key, enum jws_alg alg);
 /* RFC 7515 §5.2 step 8 for one signature: length equals modulus or twice the width, then EVP; true
  * only on return value 1. */
 NODISCARD bool jwk_verify(const struct jwk *key, enum jws_alg alg, struct str signing_input,
                           const uint8_t *sig, size_t sig_len);
+/* Appends base64url of the left half of text's hash under alg's digest (at_hash, OpenID Connect
+ * Core §3.1.3.6). False: alg is not the key's, or the hash could not be made. */
+struct buf;
+NODISCARD bool jwk_half_hash(const struct jwk *key, enum jws_alg alg, struct str text,
+                             struct buf *out);
 
 enum device_key_type { DEVICE_KEY_RSA, DEVICE_KEY_EC };
 /* api.md register: SPKI or PKCS#1 (RSA), PEM or bare base64; RSA modulus 2048..8192 bits with an
