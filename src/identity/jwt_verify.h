@@ -15,9 +15,9 @@
     X(JWT_BASE64, "base64")                                                                        \
     X(JWT_HEADER_JSON, "header_json")                                                              \
     X(JWT_HEADER_MEMBER, "header_member")                                                          \
-    X(JWT_TYP, "typ")                                                                              \
     X(JWT_ALG, "alg")                                                                              \
     X(JWT_KID, "kid")                                                                              \
+    X(JWT_TYP, "typ")                                                                              \
     X(JWT_PAYLOAD_JSON, "payload_json")                                                            \
     X(JWT_ISS, "iss")                                                                              \
     X(JWT_KEYS_MISSING, "keys_missing")                                                            \
