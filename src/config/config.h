@@ -91,25 +91,49 @@ struct config {
     bool log_format_given;
 };
 
-enum config_source { SOURCE_DEFAULT, SOURCE_REGION, SOURCE_FILE, SOURCE_ENVIRONMENT, SOURCE_FLAG };
+enum config_source {
+    SOURCE_DEFAULT,
+    SOURCE_REGION,  /* from BFF_REGION */
+    SOURCE_DERIVED, /* from other keys, or from the machine */
+    SOURCE_FILE,
+    SOURCE_ENVIRONMENT,
+    SOURCE_FLAG,
+};
 
-struct config_loaded; /* raw values with their sources; for print-config */
+struct config_loaded; /* the values, and the texts that they came from */
 
-/* argv: flags only (no program name, no command). envp: NULL-terminated. The file comes from
- * --config or BFF_CONFIG. On failure every problem found is printed to errors, a line each: key,
- * value (unless secret), what would be right. Returns 0, 64 (usage: unknown flag, missing value) or
- * 78 (configuration). Notes and warnings (ignored Kubernetes variables, insecure upstream, random
- * sealing key) are printed as well, prefixed "note:"/"warning:". */
-NODISCARD int config_load(int argc, char **argv, char **envp, FILE *errors,
-                          struct config_loaded **ret);
+/* What the values are for: the rules that need more than one key differ. */
+enum config_purpose {
+    CONFIG_FOR_SERVICE,     /* all rules */
+    CONFIG_FOR_DOCTOR,      /* all, but issuers may be unknown: doctor finds them out */
+    CONFIG_FOR_VERIFY,      /* client id only: no call is made, keys come from a file */
+    CONFIG_FOR_HEALTHCHECK, /* each value for itself */
+};
+
+struct config_inputs {
+    enum config_purpose purpose;
+    int argc;
+    char **argv; /* flags only: no program name, no command */
+    char **envp; /* NULL-terminated; NULL: none */
+};
+
+/* The file comes from --config or BFF_CONFIG. On failure every problem found is printed to errors,
+ * a line each: key, value (unless secret), what would be right. Returns 0, 64 (usage: unknown flag,
+ * missing value) or 78 (configuration). Notes and warnings (ignored Kubernetes variables, insecure
+ * upstream, random sealing key) are printed as well, prefixed "note:"/"warning:". */
+NODISCARD int config_load(const struct config_inputs *in, FILE *errors, struct config_loaded **ret);
 void config_free(struct config_loaded *c); /* cleanses secrets; accepts NULL */
 const struct config *config_of(const struct config_loaded *c);
 
 /* KEY=value (source) a line; secrets as "[redacted N bytes]". */
 void config_print(const struct config_loaded *c, FILE *out);
+/* The flags of --help: one option a line or two. */
 void config_print_help(FILE *out);
 /* docs/config.md */
 void config_print_docs(FILE *out);
+
+/* Is key the name of a secret (BFF_CLIENT_SECRET, ...)? */
+bool config_key_is_secret(struct str key);
 
 const char *jws_alg_name(enum jws_alg alg);
 NODISCARD bool jws_alg_parse(struct str text, enum jws_alg *ret);

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * From texts to values: collects the texts, fills in what the region or other keys imply, reads
+ * each value, then checks the rules over several keys. */
+#include "config/config.h"
+
+#include <stdarg.h>
+
+#include "config/config_loaded.h"
+#include "config/cpu_count.h"
+#include "config/option_value.h"
+
+enum { EXIT_USAGE = 64, EXIT_CONFIG = 78, DERIVED_BYTES = 4096 };
+
+/* A URL that carries a password is refused; it must not be shown either. */
+static bool may_show(enum option_id id, const char *text)
+{
+    const enum option_kind kind = OPTIONS[id].kind;
+    const bool is_url = kind == OPTION_URL || kind == OPTION_ORIGIN || kind == OPTION_ISSUERS;
+
+    return !option_is_secret(id) && !(is_url && strchr(text, '@'));
+}
+
+void config_refuse(struct config_loaded *c, struct problems *p, enum option_id id,
+                   const char *format, ...)
+{
+    const struct raw_value *raw = &c->raws[id];
+    char text[OPTION_PROBLEM_BYTES], quoted[QUOTED_BYTES] = "not shown";
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (may_show(id, raw->text))
+        config_quote(str_of(raw->text), quoted);
+    problem_value(p, "%s: value %s (%s): %s", OPTIONS[id].key, quoted, raw->where, text);
+    c->bad[id] = true;
+}
+
+void config_demand(struct problems *p, enum option_id id, const char *format, ...)
+{
+    char text[OPTION_PROBLEM_BYTES];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    problem_value(p, "%s: not set: %s", OPTIONS[id].key, text);
+}
+
+static void apply_region(struct config_loaded *c)
+{
+    if (!config_has(c, OPT_REGION))
+        return;
+    const struct region *region = region_find(str_of(c->raws[OPT_REGION].text));
+    if (!region)
+        return;
+
+    char where[64];
+    (void)snprintf(where, sizeof(where), "region %s", region->name);
+    if (!config_has(c, OPT_UPSTREAM_URL))
+        raw_set(&c->raws[OPT_UPSTREAM_URL], str_of(region->upstream_url), SOURCE_REGION, where);
+    if (!config_has(c, OPT_ISSUERS) && region->issuer)
+        raw_set(&c->raws[OPT_ISSUERS], str_of(region->issuer), SOURCE_REGION, where);
+}
+
+static void read_value(struct config_loaded *c, struct problems *p, enum option_id id)
+{
+    const struct option *o = &OPTIONS[id];
+    struct raw_value *raw = &c->raws[id];
+    struct option_problem problem;
+
+    if (!raw->text && o->fallback)
+        raw_set(raw, str_of(o->fallback), SOURCE_DEFAULT, "default");
+    if (!raw->text)
+        return;
+    if (raw->text[0] == '\0') {
+        char allowed[OPTION_ALLOWED_BYTES];
+        option_allowed(id, allowed);
+        if (!o->may_be_empty)
+            config_refuse(c, p, id, "it is empty: give %s, or do not set it", allowed);
+        return;
+    }
+    if (!option_read(id, str_of(raw->text), &c->config, &problem))
+        config_refuse(c, p, id, "%s", problem.text);
+}
+
+/* A secret comes from its own key or from the file that the next row names, not from both. */
+static void refuse_doubled_secrets(struct config_loaded *c, struct problems *p)
+{
+    for (size_t i = 1; i < OPT_COUNT; i++) {
+        if (OPTIONS[i].kind != OPTION_SECRET_FILE || !c->raws[i].text || !c->raws[i - 1].text)
+            continue;
+        config_refuse(c, p, (enum option_id)i, "%s is set as well (%s): set one of them",
+                      OPTIONS[i - 1].key, c->raws[i - 1].where);
+        raw_clear(&c->raws[i]);
+    }
+}
+
+static void derive(struct config_loaded *c, enum option_id id, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+static void derive(struct config_loaded *c, enum option_id id, const char *format, ...)
+{
+    char text[DERIVED_BYTES];
+    struct option_problem problem;
+    va_list args;
+
+    va_start(args, format);
+    const int len = vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    option_clear(id, &c->config);
+    raw_set(&c->raws[id], str_of(text), SOURCE_DERIVED, "derived");
+    if (len >= (int)sizeof(text) || !option_read(id, str_of(text), &c->config, &problem))
+        c->bad[id] = true;
+}
+
+static int workers_for(int cpus)
+{
+    const int most = (int)OPTIONS[OPT_WORKERS].max;
+    return cpus < most ? cpus : most;
+}
+
+static void derive_values(struct config_loaded *c)
+{
+    struct config *config = &c->config;
+    const char *token_path =
+        config->client_auth == CLIENT_AUTH_TLS ? "/cis/oidc/token" : "/oidc/token";
+
+    if (config->upstream_url && !config_has(c, OPT_TOKEN_URL))
+        derive(c, OPT_TOKEN_URL, "%s%s", config->upstream_url, token_path);
+    if (config->upstream_url && !config_has(c, OPT_JWKS_URL))
+        derive(c, OPT_JWKS_URL, "%s/cis/oidc/jwks", config->upstream_url);
+    if (config->token_url && !config_has(c, OPT_CLIENT_ASSERTION_AUDIENCE))
+        derive(c, OPT_CLIENT_ASSERTION_AUDIENCE, "%s", config->token_url);
+    if (config->workers == 0 && !c->bad[OPT_WORKERS])
+        derive(c, OPT_WORKERS, "%d", workers_for(cpu_count()));
+    for (size_t i = 0; i < config->issuer_count; i++) {
+        if (!config->issuers[i].jwks_url && config->jwks_url)
+            config->issuers[i].jwks_url = config_copy(str_of(config->jwks_url));
+    }
+    config->log_format_given = c->raws[OPT_LOG_FORMAT].text != NULL;
+}
+
+int config_load(const struct config_inputs *in, FILE *errors, struct config_loaded **ret)
+{
+    struct config_loaded *c = config_table(1, sizeof(*c));
+    struct problems problems = {.out = errors};
+
+    config_collect(in, &problems, c->raws);
+    refuse_doubled_secrets(c, &problems);
+    apply_region(c);
+    for (size_t i = 0; i < OPT_COUNT; i++)
+        read_value(c, &problems, (enum option_id)i);
+    derive_values(c);
+    config_check(c, in->purpose, &problems);
+
+    if (problems.usage == 0 && problems.values == 0) {
+        *ret = c;
+        return 0;
+    }
+    config_free(c);
+    return problems.usage > 0 ? EXIT_USAGE : EXIT_CONFIG;
+}
+
+void config_free(struct config_loaded *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < OPT_COUNT; i++) {
+        option_clear((enum option_id)i, &c->config);
+        raw_clear(&c->raws[i]);
+    }
+    free(c);
+}
+
+const struct config *config_of(const struct config_loaded *c)
+{
+    return &c->config;
+}
+
+bool config_key_is_secret(struct str key)
+{
+    enum option_id id;
+
+    return option_find(key, &id) && option_is_secret(id);
+}
+
+static const char *const ALG_NAMES[JWS_ALG_COUNT] = {
+    [JWS_RS256] = "RS256", [JWS_RS384] = "RS384", [JWS_RS512] = "RS512",
+    [JWS_PS256] = "PS256", [JWS_PS384] = "PS384", [JWS_PS512] = "PS512",
+    [JWS_ES256] = "ES256", [JWS_ES384] = "ES384", [JWS_ES512] = "ES512",
+};
+
+const char *jws_alg_name(enum jws_alg alg)
+{
+    return ALG_NAMES[alg];
+}
+
+bool jws_alg_parse(struct str text, enum jws_alg *ret)
+{
+    for (size_t i = 0; i < JWS_ALG_COUNT; i++) {
+        if (str_is(text, ALG_NAMES[i])) {
+            *ret = (enum jws_alg)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *client_auth_name(enum client_auth method)
+{
+    static const char *const NAMES[] = {
+        [CLIENT_AUTH_SECRET_POST] = "client_secret_post",
+        [CLIENT_AUTH_SECRET_BASIC] = "client_secret_basic",
+        [CLIENT_AUTH_PRIVATE_KEY_JWT] = "private_key_jwt",
+        [CLIENT_AUTH_TLS] = "tls_client_auth",
+    };
+    return NAMES[method];
+}

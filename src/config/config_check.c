@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The rules over several keys, and the warnings. Presence is judged by the text, so a value that
+ * was refused before does not raise a second complaint. */
+#include "config/config_loaded.h"
+#include "config/url.h"
+
+static void warn(struct problems *p, const char *text)
+{
+    (void)fprintf(p->out, "warning: %s\n", text);
+}
+
+static bool uses_secret(const struct config *c)
+{
+    return c->client_auth == CLIENT_AUTH_SECRET_POST || c->client_auth == CLIENT_AUTH_SECRET_BASIC;
+}
+
+static void check_private_key_jwt(struct config_loaded *c, struct problems *p)
+{
+    if (!config_has(c, OPT_CLIENT_KEY_FILE))
+        config_demand(p, OPT_CLIENT_KEY_FILE,
+                      "private_key_jwt needs the PEM file of the private key");
+    if (!config_has(c, OPT_CLIENT_KEY_ID))
+        config_demand(p, OPT_CLIENT_KEY_ID, "private_key_jwt needs the kid of the key");
+}
+
+static void check_client(struct config_loaded *c, struct problems *p)
+{
+    const bool has_secret =
+        config_has(c, OPT_CLIENT_SECRET) || config_has(c, OPT_CLIENT_SECRET_FILE);
+
+    if (uses_secret(&c->config) && !c->bad[OPT_CLIENT_AUTH] && !has_secret &&
+        !c->bad[OPT_CLIENT_SECRET] && !c->bad[OPT_CLIENT_SECRET_FILE])
+        config_demand(p, OPT_CLIENT_SECRET, "%s needs it; give it or BFF_CLIENT_SECRET_FILE",
+                      client_auth_name(c->config.client_auth));
+    if (c->config.client_auth == CLIENT_AUTH_PRIVATE_KEY_JWT)
+        check_private_key_jwt(c, p);
+    if (c->config.client_auth == CLIENT_AUTH_TLS)
+        config_refuse(c, p, OPT_CLIENT_AUTH,
+                      "this version does not support it: give client_secret_post, "
+                      "client_secret_basic or private_key_jwt");
+    if (config_has(c, OPT_CLIENT_CERT_FILE))
+        config_refuse(c, p, OPT_CLIENT_CERT_FILE,
+                      "it is for tls_client_auth, which this version does not support: do not set "
+                      "it");
+    if (c->config.client_assertion_alg != JWS_RS256)
+        config_refuse(c, p, OPT_CLIENT_ASSERTION_ALG,
+                      "this version does not support it: give RS256");
+}
+
+static void check_admin(struct config_loaded *c, struct problems *p)
+{
+    const bool has_id = config_has(c, OPT_ADMIN_CLIENT_ID);
+    const bool has_secret =
+        config_has(c, OPT_ADMIN_CLIENT_SECRET) || config_has(c, OPT_ADMIN_CLIENT_SECRET_FILE);
+
+    if (has_id && !has_secret && !c->bad[OPT_ADMIN_CLIENT_SECRET] &&
+        !c->bad[OPT_ADMIN_CLIENT_SECRET_FILE])
+        config_demand(p, OPT_ADMIN_CLIENT_SECRET,
+                      "BFF_ADMIN_CLIENT_ID needs it; give it or BFF_ADMIN_CLIENT_SECRET_FILE");
+    if (has_secret && !has_id)
+        config_demand(p, OPT_ADMIN_CLIENT_ID, "BFF_ADMIN_CLIENT_SECRET belongs to it");
+}
+
+static bool is_plain_http(const char *url)
+{
+    return url && strncmp(url, "http://", 7) == 0;
+}
+
+/* A derived URL is as insecure as the one that it came from; one complaint is enough. */
+static void check_secure(struct config_loaded *c, struct problems *p, enum option_id id,
+                         const char *url)
+{
+    if (is_plain_http(url) && !c->config.allow_insecure_upstream &&
+        c->raws[id].source != SOURCE_DERIVED)
+        config_refuse(c, p, id,
+                      "give an https:// URL (or, for the emulator alone, "
+                      "BFF_ALLOW_INSECURE_UPSTREAM=true)");
+}
+
+static void check_issuer_urls(struct config_loaded *c, struct problems *p)
+{
+    const struct config *config = &c->config;
+
+    for (size_t i = 0; i < config->issuer_count && !c->bad[OPT_ISSUERS]; i++) {
+        const char *url = config->issuers[i].jwks_url;
+        const bool is_own = url && !(config->jwks_url && strcmp(url, config->jwks_url) == 0);
+        if (is_own)
+            check_secure(c, p, OPT_ISSUERS, url);
+    }
+}
+
+static void check_upstream(struct config_loaded *c, struct problems *p)
+{
+    const struct config *config = &c->config;
+
+    if (!config_has(c, OPT_UPSTREAM_URL) && !config_has(c, OPT_REGION))
+        config_demand(p, OPT_UPSTREAM_URL,
+                      "give it, or BFF_REGION (sandbox, us, eu, ca or au) that implies it");
+    check_secure(c, p, OPT_UPSTREAM_URL, config->upstream_url);
+    check_secure(c, p, OPT_TOKEN_URL, config->token_url);
+    check_secure(c, p, OPT_JWKS_URL, config->jwks_url);
+    check_issuer_urls(c, p);
+    if (config->allow_insecure_upstream)
+        warn(p, "BFF_ALLOW_INSECURE_UPSTREAM=true: http:// URLs are accepted upstream, credentials "
+                "and tokens may travel unencrypted: never in production");
+}
+
+static void check_issuers(struct config_loaded *c, struct problems *p)
+{
+    if (config_has(c, OPT_ISSUERS))
+        return;
+    if (!config_has(c, OPT_REGION))
+        config_demand(p, OPT_ISSUERS,
+                      "give the exact iss of the tokens, or BFF_REGION that implies it; the doctor "
+                      "command prints it");
+    else if (!c->bad[OPT_REGION])
+        config_demand(p, OPT_ISSUERS,
+                      "no issuer is documented for region %s: give the exact iss of the tokens; "
+                      "the doctor command prints it",
+                      c->config.region);
+}
+
+static void check_service(struct config_loaded *c, struct problems *p)
+{
+    if (config_has(c, OPT_OPERATOR_LISTEN) && !config_has(c, OPT_OPERATOR_KEYS_FILE))
+        config_demand(p, OPT_OPERATOR_KEYS_FILE, "BFF_OPERATOR_LISTEN needs it");
+    if (!config_has(c, OPT_SEAL_KEYS_FILE))
+        warn(p, "BFF_SEAL_KEYS_FILE is not set: handles are sealed with a random key, so they end "
+                "with this process and no other replica can open them");
+    if (c->config.rate_per_address.count > 0 && !config_has(c, OPT_TRUSTED_PROXIES))
+        warn(p, "BFF_RATE_PER_ADDRESS counts direct peers, for BFF_TRUSTED_PROXIES is not set: "
+                "behind a load balancer all clients share one count");
+}
+
+void config_check(struct config_loaded *c, enum config_purpose purpose, struct problems *p)
+{
+    if (purpose == CONFIG_FOR_HEALTHCHECK)
+        return;
+    if (!config_has(c, OPT_CLIENT_ID) && !c->bad[OPT_CLIENT_ID])
+        config_demand(p, OPT_CLIENT_ID, "give the client id of the application");
+    if (purpose != CONFIG_FOR_DOCTOR)
+        check_issuers(c, p);
+    if (purpose == CONFIG_FOR_VERIFY)
+        return;
+
+    check_client(c, p);
+    check_admin(c, p);
+    check_upstream(c, p);
+    if (purpose == CONFIG_FOR_SERVICE)
+        check_service(c, p);
+}

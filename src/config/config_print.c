@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What people read of the configuration: print-config, the flags of --help, docs/config.md. */
+#include "config/config_loaded.h"
+
+static void print_secret(const struct config_loaded *c, enum option_id id, FILE *out)
+{
+    const char *secret;
+    memcpy(&secret, (const char *)&c->config + OPTIONS[id].offset, sizeof(secret));
+    const bool from_key = c->raws[id].text != NULL;
+
+    if (secret)
+        (void)fprintf(out, "%s=[redacted %zu bytes] (%s)\n", OPTIONS[id].key, strlen(secret),
+                      from_key ? c->raws[id].where : OPTIONS[id + 1].key);
+    else
+        (void)fprintf(out, "%s= (default)\n", OPTIONS[id].key);
+}
+
+void config_print(const struct config_loaded *c, FILE *out)
+{
+    for (size_t i = 0; i < OPT_COUNT; i++) {
+        const struct raw_value *raw = &c->raws[i];
+        if (option_is_secret((enum option_id)i))
+            print_secret(c, (enum option_id)i, out);
+        else
+            (void)fprintf(out, "%s=%s (%s)\n", OPTIONS[i].key, raw->text ? raw->text : "",
+                          raw->text ? raw->where : "default");
+    }
+}
+
+static void print_option_help(enum option_id id, FILE *out)
+{
+    const struct option *o = &OPTIONS[id];
+    char flag[OPTION_FLAG_BYTES], allowed[OPTION_ALLOWED_BYTES];
+
+    option_flag(id, flag);
+    option_allowed(id, allowed);
+    if (flag[0] != '\0')
+        (void)fprintf(out, "  %s %s  (%s)\n", flag, option_placeholder(o->kind), o->key);
+    else
+        (void)fprintf(out, "  %s  (environment or file only)\n", o->key);
+    (void)fprintf(out, "      %s.\n      %s", o->help, allowed);
+    if (o->fallback)
+        (void)fprintf(out, "; default %s", o->fallback);
+    (void)fputc('\n', out);
+}
+
+void config_print_help(FILE *out)
+{
+    (void)fputs("Configuration: a flag wins over the environment, and that over the file.\n"
+                "  --config FILE  (BFF_CONFIG)\n"
+                "      Lines of BFF_KEY=value; # begins a comment line.\n",
+                out);
+    for (size_t g = 0; g < GROUP_COUNT; g++) {
+        (void)fprintf(out, "\n%s:\n", OPTION_GROUP_TITLES[g]);
+        for (size_t i = 0; i < OPT_COUNT; i++) {
+            if (OPTIONS[i].group == (enum option_group)g)
+                print_option_help((enum option_id)i, out);
+        }
+    }
+}
+
+/* A bar inside a cell would end it. */
+static void print_cell(const char *text, FILE *out)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '|')
+            (void)fputc('\\', out);
+        (void)fputc(*text, out);
+    }
+}
+
+static void print_option_row(enum option_id id, FILE *out)
+{
+    const struct option *o = &OPTIONS[id];
+    char flag[OPTION_FLAG_BYTES], allowed[OPTION_ALLOWED_BYTES];
+
+    option_flag(id, flag);
+    option_allowed(id, allowed);
+    (void)fprintf(out, "| `%s` | ", o->key);
+    if (flag[0] != '\0')
+        (void)fprintf(out, "`%s` ", flag);
+    (void)fputs("| ", out);
+    if (o->fallback)
+        (void)fprintf(out, "`%s` ", o->fallback);
+    (void)fputs("| ", out);
+    print_cell(allowed, out);
+    (void)fputs(" | ", out);
+    print_cell(o->help, out);
+    (void)fputs(" |\n", out);
+}
+
+void config_print_docs(FILE *out)
+{
+    (void)fputs(
+        "# Configuration\n\n"
+        "<!-- Made by `biometrics-bff docs config` from src/config/config_table.h. -->\n\n"
+        "Every key can be set in the environment (`BFF_LISTEN=...`), as a flag (`--listen ...`), "
+        "or\n"
+        "as a line `BFF_LISTEN=...` in the file that `--config` or `BFF_CONFIG` names. A flag "
+        "wins\n"
+        "over the environment, and that over the file. Secrets have no flag; each can come from a\n"
+        "file of its own instead, named by the key with `_FILE`. In the configuration file, `#`\n"
+        "begins a comment line, and quotes are not removed.\n\n"
+        "Unknown keys that begin with `BFF_` are an error, except what Kubernetes injects for a\n"
+        "Service named `bff` (`BFF_SERVICE_HOST`, `BFF_SERVICE_PORT*`, `BFF_PORT*`).\n"
+        "`biometrics-bff check` says what is wrong; `biometrics-bff print-config` shows every\n"
+        "effective value and where it came from, without the secrets.\n",
+        out);
+    for (size_t g = 0; g < GROUP_COUNT; g++) {
+        (void)fprintf(out,
+                      "\n## %s\n\n| key | flag | default | allowed | meaning |\n"
+                      "|---|---|---|---|---|\n",
+                      OPTION_GROUP_TITLES[g]);
+        for (size_t i = 0; i < OPT_COUNT; i++) {
+            if (OPTIONS[i].group == (enum option_group)g)
+                print_option_row((enum option_id)i, out);
+        }
+    }
+    (void)fputs("\n## Regions\n\n| `BFF_REGION` | `BFF_UPSTREAM_URL` | `BFF_ISSUERS` |\n"
+                "|---|---|---|\n",
+                out);
+#define X(name, url, issuer)                                                                       \
+    (void)fprintf(out, "| `%s` | `%s` | %s |\n", (name), (url),                                    \
+                  (issuer) ? (issuer) : "must be set");
+    REGION_TABLE(X)
+#undef X
+}
