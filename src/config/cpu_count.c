@@ -126,15 +126,14 @@ int cpu_count_of(const char *root, int affinity)
 
     (void)snprintf(path, sizeof(path), "%s/proc/self/cgroup", root);
     if (read_small(path, text, sizeof(text))) {
-        for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1) {
-            char *end = text + (line - text) + strcspn(line, "\n");
-            const bool is_last = *end == '\0';
-            *end = '\0';
+        for (char *line = text; line;) {
+            char *end = strchr(line, '\n');
+            if (end)
+                *end++ = '\0';
             const int quota = quota_of_line(root, line);
             if (quota < count)
                 count = quota;
-            if (is_last)
-                break;
+            line = end;
         }
     }
     return count < 1 ? 1 : count;
