@@ -11,9 +11,11 @@
 #include "base/error.h"
 #include "base/str.h"
 
+enum { JSON_DEPTH_CEILING = 64 };
+
 struct json_limits {
     size_t bytes_max;
-    unsigned depth_max; /* nested arrays and objects */
+    unsigned depth_max; /* nested arrays and objects; at most JSON_DEPTH_CEILING */
     size_t values_max;  /* values in the whole document, members included */
 };
 
@@ -26,7 +28,7 @@ struct json_error {
 NODISCARD bool json_validate(struct str text, const struct json_limits *limits,
                              struct json_error *reterr);
 
-/* A tree of a validated document (cJSON inside; that header stays in json.c). */
+/* A tree of a validated document (cJSON inside; that header stays in json_tree.c). */
 struct json;
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 

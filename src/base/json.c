@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The strict validator: one pass, an explicit stack, no allocation but for documents with many
+ * member names. It only judges; json_tree.c builds the tree afterwards. */
+#include "base/json.h"
+
+#include <assert.h>
+#include <math.h>
+
+#include "base/json_internal.h"
+#include "base/json_names.h"
+
+enum { NUMBER_COPY_BYTES = 64, DOUBLE_DIGITS_SAFE = 300 };
+
+const char json_out_of_memory[] = "out of memory";
+
+struct parser {
+    const uint8_t *text;
+    size_t len;
+    size_t at;
+    const struct json_limits *limits;
+    const char *what; /* set by fail() */
+    size_t values;
+    uint32_t objects; /* opened so far; numbers the frames */
+    unsigned depth;
+    uint32_t frames[JSON_DEPTH_CEILING]; /* 0: array, else the object's number */
+    struct json_names names;
+};
+
+static bool fail(struct parser *p, const char *what)
+{
+    p->what = what;
+    return false;
+}
+
+/* The byte at the cursor, or -1 at the end. */
+static int peek(const struct parser *p)
+{
+    return p->at < p->len ? p->text[p->at] : -1;
+}
+
+static bool take(struct parser *p, int byte)
+{
+    if (peek(p) != byte)
+        return false;
+    p->at++;
+    return true;
+}
+
+static bool is_digit(int c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static void skip_space(struct parser *p)
+{
+    while (peek(p) == ' ' || peek(p) == '\t' || peek(p) == '\n' || peek(p) == '\r')
+        p->at++;
+}
+
+static bool check_literal(struct parser *p, struct str word)
+{
+    if (p->len - p->at < word.len || memcmp(p->text + p->at, word.ptr, word.len) != 0)
+        return fail(p, "not a value");
+    p->at += word.len;
+    return true;
+}
+
+/* At least one digit. */
+static bool skip_digits(struct parser *p)
+{
+    const size_t start = p->at;
+    while (is_digit(peek(p)))
+        p->at++;
+    return p->at > start || fail(p, "digit expected");
+}
+
+/* strtod() wants a terminator, which the text does not have. */
+bool json_number_value(struct str number, double *ret)
+{
+    char small[NUMBER_COPY_BYTES];
+    AUTO_FREE char *large = NULL;
+    char *copy = small;
+    if (number.len >= sizeof(small)) {
+        large = malloc(number.len + 1);
+        copy = large;
+    }
+    if (!copy)
+        return false;
+    memcpy(copy, number.ptr, number.len);
+    copy[number.len] = '\0';
+    *ret = strtod(copy, NULL);
+    return true;
+}
+
+static bool check_number(struct parser *p)
+{
+    const size_t start = p->at;
+    (void)take(p, '-');
+    if (!take(p, '0') && !skip_digits(p))
+        return false;
+    if (take(p, '.') && !skip_digits(p))
+        return false;
+    bool has_exponent = false;
+    if (take(p, 'e') || take(p, 'E')) {
+        has_exponent = true;
+        if (!take(p, '+'))
+            (void)take(p, '-');
+        if (!skip_digits(p))
+            return false;
+    }
+    const struct str number = {(const char *)p->text + start, p->at - start};
+    if (!has_exponent && number.len < DOUBLE_DIGITS_SAFE)
+        return true;
+    double value = 0;
+    if (!json_number_value(number, &value))
+        return fail(p, json_out_of_memory);
+    return isfinite(value) || fail(p, "number out of range");
+}
+
+/* Four hex digits, or -1. */
+static int32_t take_hex4(struct parser *p)
+{
+    int32_t value = 0;
+    for (int i = 0; i < 4; i++) {
+        const int c = peek(p);
+        int digit = -1;
+        if (is_digit(c))
+            digit = c - '0';
+        else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+            digit = (c | 0x20) - 'a' + 10;
+        if (c < 0 || digit < 0)
+            return -1;
+        value = value << 4 | digit;
+        p->at++;
+    }
+    return value;
+}
+
+/* The code point of \uXXXX, a surrogate pair included; the cursor is behind the 'u'. */
+static bool take_unicode_escape(struct parser *p, uint32_t *ret)
+{
+    const int32_t first = take_hex4(p);
+    if (first < 0)
+        return fail(p, "four hex digits expected");
+    if (first == 0)
+        return fail(p, "U+0000 in a string");
+    if (first >= 0xDC00 && first <= 0xDFFF)
+        return fail(p, "lone surrogate");
+    *ret = (uint32_t)first;
+    if (first < 0xD800 || first > 0xDBFF)
+        return true;
+
+    if (!take(p, '\\') || !take(p, 'u'))
+        return fail(p, "lone surrogate");
+    const int32_t second = take_hex4(p);
+    if (second < 0xDC00 || second > 0xDFFF)
+        return fail(p, "lone surrogate");
+    *ret = 0x10000 + ((uint32_t)(first - 0xD800) << 10) + (uint32_t)(second - 0xDC00);
+    return true;
+}
+
+static bool take_escape(struct parser *p, uint32_t *ret)
+{
+    static const char escapes[] = "\"\\/bfnrt";
+    static const char meanings[] = "\"\\/\b\f\n\r\t";
+    const int c = peek(p);
+    if (c <= 0)
+        return fail(p, "bad escape");
+    if (take(p, 'u'))
+        return take_unicode_escape(p, ret);
+    const char *found = strchr(escapes, c);
+    if (!found)
+        return fail(p, "bad escape");
+    p->at++;
+    *ret = (uint32_t)meanings[found - escapes];
+    return true;
+}
+
+static size_t utf8_encode(uint32_t code, uint8_t out[4])
+{
+    if (code < 0x80) {
+        out[0] = (uint8_t)code;
+        return 1;
+    }
+    const size_t n = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    static const uint8_t leads[] = {0, 0, 0xC0, 0xE0, 0xF0};
+    for (size_t i = n - 1; i > 0; i--) {
+        out[i] = (uint8_t)(0x80 | (code & 0x3F));
+        code >>= 6;
+    }
+    out[0] = (uint8_t)(leads[n] | code);
+    return n;
+}
+
+/* One character of a string that is neither its end nor plain ASCII: gives its unescaped bytes. */
+static bool take_character(struct parser *p, uint8_t out[4], size_t *ret_len)
+{
+    const int c = peek(p);
+    if (c < 0)
+        return fail(p, "unterminated string");
+    if (c < 0x20)
+        return fail(p, "control character in a string");
+    if (take(p, '\\')) {
+        uint32_t code = 0;
+        if (!take_escape(p, &code))
+            return false;
+        *ret_len = utf8_encode(code, out);
+        return true;
+    }
+    const size_t n = str_utf8_length((struct str){(const char *)p->text + p->at, p->len - p->at});
+    if (n == 0)
+        return fail(p, "not UTF-8");
+    memcpy(out, p->text + p->at, n);
+    p->at += n;
+    *ret_len = n;
+    return true;
+}
+
+static bool is_plain(int c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+static bool check_string(struct parser *p)
+{
+    uint8_t bytes[4];
+    size_t n = 0;
+    p->at++;
+    for (;;) {
+        while (is_plain(peek(p)))
+            p->at++;
+        if (take(p, '"'))
+            return true;
+        if (!take_character(p, bytes, &n))
+            return false;
+    }
+}
+
+static bool check_name(struct parser *p)
+{
+    uint8_t bytes[4];
+    size_t n = 0;
+    uint64_t hash = json_name_begin(p->frames[p->depth - 1]);
+    if (!take(p, '"'))
+        return fail(p, "member name expected");
+    while (!take(p, '"')) {
+        if (!take_character(p, bytes, &n))
+            return false;
+        for (size_t i = 0; i < n; i++)
+            hash = json_name_add(&p->names, hash, bytes[i]);
+    }
+    switch (json_names_insert(&p->names, hash)) {
+    case JSON_NAME_NEW:
+        return true;
+    case JSON_NAME_SEEN:
+        return fail(p, "duplicate member name");
+    case JSON_NAME_NO_MEMORY:
+        break;
+    }
+    return fail(p, json_out_of_memory);
+}
+
+static bool check_member_start(struct parser *p)
+{
+    if (!check_name(p))
+        return false;
+    skip_space(p);
+    if (!take(p, ':'))
+        return fail(p, "colon expected");
+    skip_space(p);
+    return true;
+}
+
+static bool open_container(struct parser *p, bool is_object)
+{
+    if (p->depth >= p->limits->depth_max)
+        return fail(p, "nested too deeply");
+    p->at++;
+    if (is_object)
+        p->objects++;
+    p->frames[p->depth] = is_object ? p->objects : 0;
+    p->depth++;
+    skip_space(p);
+    return true;
+}
+
+static bool check_scalar(struct parser *p)
+{
+    switch (peek(p)) {
+    case '"':
+        return check_string(p);
+    case 't':
+        return check_literal(p, STR("true"));
+    case 'f':
+        return check_literal(p, STR("false"));
+    case 'n':
+        return check_literal(p, STR("null"));
+    case -1:
+        return fail(p, "value expected");
+    default:
+        break;
+    }
+    if (peek(p) != '-' && !is_digit(peek(p)))
+        return fail(p, "not a value");
+    return check_number(p);
+}
+
+/* Takes what may follow a complete value: ends of containers, then a comma or the end of the
+ * document. *ret_more: another value follows, and the cursor is on it. */
+static bool after_value(struct parser *p, bool *ret_more)
+{
+    *ret_more = false;
+    for (;;) {
+        skip_space(p);
+        if (p->depth == 0)
+            return p->at == p->len || fail(p, "bytes after the document");
+        const bool in_object = p->frames[p->depth - 1] != 0;
+        if (take(p, in_object ? '}' : ']')) {
+            p->depth--;
+            continue;
+        }
+        if (!take(p, ','))
+            return fail(p, "comma or end of the array or object expected");
+        skip_space(p);
+        *ret_more = true;
+        return !in_object || check_member_start(p);
+    }
+}
+
+/* One value, or as much of it as its first bracket. *ret_complete: the value is behind the cursor;
+ * otherwise the cursor is on its first element. */
+static bool begin_value(struct parser *p, bool *ret_complete)
+{
+    *ret_complete = true;
+    if (++p->values > p->limits->values_max)
+        return fail(p, "too many values");
+    const int c = peek(p);
+    if (c != '[' && c != '{')
+        return check_scalar(p);
+    if (!open_container(p, c == '{'))
+        return false;
+    if (peek(p) == (c == '{' ? '}' : ']'))
+        return true;
+    *ret_complete = false;
+    return c == '[' || check_member_start(p);
+}
+
+static bool check_document(struct parser *p)
+{
+    if (p->len > p->limits->bytes_max)
+        return fail(p, "document too large");
+    if (p->len >= 3 && memcmp(p->text, "\xEF\xBB\xBF", 3) == 0)
+        return fail(p, "byte-order mark");
+    skip_space(p);
+    bool more = true;
+    while (more) {
+        bool complete = false;
+        if (!begin_value(p, &complete))
+            return false;
+        if (complete && !after_value(p, &more))
+            return false;
+    }
+    return true;
+}
+
+bool json_validate(struct str text, const struct json_limits *limits, struct json_error *reterr)
+{
+    assert(limits->depth_max <= JSON_DEPTH_CEILING);
+    struct parser p;
+    p.text = (const uint8_t *)text.ptr;
+    p.len = text.len;
+    p.at = 0;
+    p.limits = limits;
+    p.what = NULL;
+    p.values = 0;
+    p.objects = 0;
+    p.depth = 0;
+    const bool ok = json_names_init(&p.names) ? check_document(&p) : fail(&p, json_out_of_memory);
+    json_names_finish(&p.names);
+    if (!ok && reterr)
+        *reterr = (struct json_error){.offset = p.at, .what = p.what};
+    return ok;
+}

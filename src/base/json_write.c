@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The JSON writer. Whatever bytes a string holds, the output is valid JSON in valid UTF-8 without
+ * control characters, DEL and C1 included: the same writer makes log lines. */
+#include "base/buf.h"
+#include "base/json.h"
+
+void jw_init(struct json_writer *w, struct buf *out)
+{
+    *w = (struct json_writer){.out = out};
+}
+
+static void before_value(struct json_writer *w)
+{
+    if (w->need_comma)
+        buf_append_byte(w->out, ',');
+    w->need_comma = true;
+}
+
+static void begin(struct json_writer *w, char bracket)
+{
+    before_value(w);
+    buf_append_byte(w->out, bracket);
+    w->need_comma = false;
+}
+
+static void end(struct json_writer *w, char bracket)
+{
+    buf_append_byte(w->out, bracket);
+    w->need_comma = true;
+}
+
+void jw_object_begin(struct json_writer *w)
+{
+    begin(w, '{');
+}
+
+void jw_object_end(struct json_writer *w)
+{
+    end(w, '}');
+}
+
+void jw_array_begin(struct json_writer *w)
+{
+    begin(w, '[');
+}
+
+void jw_array_end(struct json_writer *w)
+{
+    end(w, ']');
+}
+
+static void append_escape(struct buf *out, unsigned code)
+{
+    static const char short_codes[] = "\b\f\n\r\t\"\\";
+    static const char short_letters[] = "bfnrt\"\\";
+    static const char hex[] = "0123456789abcdef";
+    const char *found = code == 0 ? NULL : strchr(short_codes, (int)code);
+    if (found) {
+        const char text[] = {'\\', short_letters[found - short_codes]};
+        buf_append(out, (struct str){text, sizeof(text)});
+        return;
+    }
+    const char text[] = {'\\', 'u', '0', '0', hex[code >> 4], hex[code & 15]};
+    buf_append(out, (struct str){text, sizeof(text)});
+}
+
+/* Bytes at the start of text that stand for themselves. */
+static size_t plain_length(struct str text)
+{
+    size_t n = 0;
+    while (n < text.len) {
+        const unsigned char c = (unsigned char)text.ptr[n];
+        if (c < 0x20 || c == '"' || c == '\\' || c >= 0x7F)
+            break;
+        n++;
+    }
+    return n;
+}
+
+/* Writes the first character of text, which does not stand for itself; returns its length. */
+static size_t append_special(struct buf *out, struct str text)
+{
+    const unsigned char c = (unsigned char)text.ptr[0];
+    if (c < 0x80) {
+        append_escape(out, c);
+        return 1;
+    }
+    const size_t n = str_utf8_length(text);
+    if (n == 0) {
+        buf_append(out, STR("\xEF\xBF\xBD"));
+        return 1;
+    }
+    const unsigned char second = (unsigned char)text.ptr[1];
+    if (c == 0xC2 && second < 0xA0)
+        append_escape(out, second);
+    else
+        buf_append(out, (struct str){text.ptr, n});
+    return n;
+}
+
+static void append_string(struct buf *out, struct str text)
+{
+    buf_append_byte(out, '"');
+    while (text.len > 0) {
+        size_t n = plain_length(text);
+        if (n > 0)
+            buf_append(out, (struct str){text.ptr, n});
+        else
+            n = append_special(out, text);
+        text.ptr += n;
+        text.len -= n;
+    }
+    buf_append_byte(out, '"');
+}
+
+void jw_key_str(struct json_writer *w, struct str name)
+{
+    before_value(w);
+    append_string(w->out, name);
+    buf_append_byte(w->out, ':');
+    w->need_comma = false;
+}
+
+void jw_key(struct json_writer *w, const char *name)
+{
+    jw_key_str(w, str_of(name));
+}
+
+void jw_string(struct json_writer *w, struct str value)
+{
+    before_value(w);
+    append_string(w->out, value);
+}
+
+void jw_int(struct json_writer *w, int64_t value)
+{
+    before_value(w);
+    buf_append_i64(w->out, value);
+}
+
+void jw_bool(struct json_writer *w, bool value)
+{
+    before_value(w);
+    buf_append_z(w->out, value ? "true" : "false");
+}
+
+void jw_null(struct json_writer *w)
+{
+    before_value(w);
+    buf_append_z(w->out, "null");
+}
+
+void jw_raw(struct json_writer *w, struct str value)
+{
+    before_value(w);
+    buf_append(w->out, value);
+}
+
+void jw_member(struct json_writer *w, const char *name, struct str value)
+{
+    jw_key(w, name);
+    jw_string(w, value);
+}
+
+void jw_member_opt(struct json_writer *w, const char *name, struct str value)
+{
+    if (value.ptr)
+        jw_member(w, name, value);
+}
+
+void jw_member_int(struct json_writer *w, const char *name, int64_t value)
+{
+    jw_key(w, name);
+    jw_int(w, value);
+}
+
+void jw_member_bool(struct json_writer *w, const char *name, bool value)
+{
+    jw_key(w, name);
+    jw_bool(w, value);
+}
