@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Opaque, authenticated-encrypted handles (AES-256-GCM under a key ring): base64url(version, key
  * id, nonce, ciphertext, tag). Any replica with the same sealing keys can open them. The purpose is
- * bound as associated data, so a challenge handle never opens as a session handle. */
+ * bound as associated data, so a challenge handle never opens as a session handle. A ring is
+ * immutable after loading: any thread. */
 #pragma once
 
 #include "base/arena.h"
@@ -10,7 +11,8 @@
 
 struct seal_ring;
 enum seal_purpose { SEAL_CHALLENGE = 1, SEAL_SESSION = 2 };
-enum { SEAL_KEYS_MAX = 16, HANDLE_CHARS_MAX = 8192 };
+/* The longest challenge with the largest approval data fits. */
+enum { SEAL_KEYS_MAX = 16, HANDLE_CHARS_MAX = 12288 };
 
 /* file NULL: one random key for this process. Errors name file and line (ERR_INVALID_REQUEST; main
  * maps to 78). */
