@@ -69,19 +69,19 @@ static bool pem_body(struct str text, struct str begin, struct str end, struct s
            (ret_body->ptr[ret_body->len - 1] == '\r' || ret_body->ptr[ret_body->len - 1] == '\n');
 }
 
-/* *ret_structure: NULL when the text does not say which. */
-static bool unwrap(struct str text, struct str *ret_base64, const char **ret_structure)
+/* *ret_labelled: the encoding that a PEM label names; NULL for bare base64. */
+static bool unwrap(struct str text, struct str *ret_base64, const char **ret_labelled)
 {
-    *ret_structure = NULL;
+    *ret_labelled = NULL;
     if (!str_starts_with(text, STR("-----"))) {
         *ret_base64 = text;
         return true;
     }
-    *ret_structure = SPKI;
+    *ret_labelled = SPKI;
     if (pem_body(text, STR("-----BEGIN PUBLIC KEY-----"), STR("-----END PUBLIC KEY-----"),
                  ret_base64))
         return true;
-    *ret_structure = PKCS1;
+    *ret_labelled = PKCS1;
     return pem_body(text, STR("-----BEGIN RSA PUBLIC KEY-----"),
                     STR("-----END RSA PUBLIC KEY-----"), ret_base64);
 }
@@ -165,21 +165,37 @@ static bool ec_is_good(EVP_PKEY *pkey, const char **ret_what)
     return check && EVP_PKEY_public_check(check) == 1;
 }
 
-static bool der_check(const uint8_t *der, size_t len, enum device_key_type type,
-                      const char *structure, const char **ret_what)
+/* Which of the two a DER element is: SPKI starts with the algorithm, a SEQUENCE; PKCS#1 with the
+ * modulus, an INTEGER. OpenSSL alone takes either for the other. */
+static const char *structure_of(const uint8_t *der, size_t len)
 {
-    AUTO(pkey_freep) EVP_PKEY *pkey = NULL;
+    const size_t header_len = len < 2 || der[1] < 0x80 ? 2 : 2u + (der[1] & 0x7f);
 
+    if (len <= header_len)
+        return NULL;
+    if (der[header_len] == 0x30)
+        return SPKI;
+    return der[header_len] == 0x02 ? PKCS1 : NULL;
+}
+
+static bool der_check(const uint8_t *der, size_t len, enum device_key_type type,
+                      const char *labelled, const char **ret_what)
+{
     *ret_what = "key is not one DER structure without trailing bytes";
     if (len == 0 || der[0] != 0x30 || der_element_len(der, len) != len)
         return false;
 
+    const char *structure = structure_of(der, len);
+    *ret_what = "key is not what its PEM label says";
+    if (labelled && labelled != structure)
+        return false;
+
     *ret_what =
         type == DEVICE_KEY_RSA ? "key is not an RSA public key" : "key is not an EC public key";
-    if (structure != PKCS1)
-        pkey = der_decode(der, len, type == DEVICE_KEY_RSA ? "RSA" : "EC", SPKI);
-    if (!pkey && structure != SPKI && type == DEVICE_KEY_RSA)
-        pkey = der_decode(der, len, "RSA", PKCS1);
+    if (!structure || (structure == PKCS1 && type != DEVICE_KEY_RSA))
+        return false;
+    AUTO(pkey_freep)
+    EVP_PKEY *pkey = der_decode(der, len, type == DEVICE_KEY_RSA ? "RSA" : "EC", structure);
     if (!pkey)
         return false;
     return type == DEVICE_KEY_RSA ? rsa_is_good(pkey, ret_what) : ec_is_good(pkey, ret_what);
@@ -189,14 +205,14 @@ bool device_key_check(struct str text, enum device_key_type type, const char **r
 {
     uint8_t der[DEVICE_KEY_TEXT_MAX / 4 * 3 + 3];
     struct str base64;
-    const char *structure;
+    const char *labelled;
     size_t len = 0;
 
     if (text.len == 0 || text.len > DEVICE_KEY_TEXT_MAX) {
         *ret_what = "key is empty or longer than 8192 bytes";
         return false;
     }
-    if (!unwrap(trim(text), &base64, &structure)) {
+    if (!unwrap(trim(text), &base64, &labelled)) {
         *ret_what = "PEM block is not a PUBLIC KEY or RSA PUBLIC KEY";
         return false;
     }
@@ -204,7 +220,7 @@ bool device_key_check(struct str text, enum device_key_type type, const char **r
         *ret_what = "key is not base64";
         return false;
     }
-    const bool good = der_check(der, len, type, structure, ret_what);
+    const bool good = der_check(der, len, type, labelled, ret_what);
     ERR_clear_error();
     return good;
 }
