@@ -4,7 +4,7 @@
 
 # -O1 keeps sanitized runs fast enough for the deadlines in the tests and stack traces readable.
 # shellcheck disable=SC2034 # used by ./dev
-ASAN_OPTIONS_MESON=(-Db_sanitize=address,undefined -Doptimization=1 -Db_lundef=false)
+ASAN_OPTIONS_MESON=('-Db_sanitize=address,undefined' -Doptimization=1 -Db_lundef=false)
 # shellcheck disable=SC2034
 TSAN_OPTIONS_MESON=(-Db_sanitize=thread -Doptimization=1 -Db_lundef=false)
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:abort_on_error=0

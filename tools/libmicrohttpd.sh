@@ -8,9 +8,9 @@
 set -euo pipefail
 
 PREFIX=$1 RECIPE=$2
-VERSION=1.0.10
+MHD_VERSION=1.0.10
 SHA256=04bfe8ef75db7d629a33de767599765cecadc56274a39822d5d081030d577685
-GNU_URL=https://ftp.gnu.org/gnu/libmicrohttpd/libmicrohttpd-$VERSION.tar.gz
+GNU_URL=https://ftp.gnu.org/gnu/libmicrohttpd/libmicrohttpd-$MHD_VERSION.tar.gz
 
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
@@ -86,21 +86,21 @@ choose_tarball() {
         FOUND=$(basename "$TARBALL" | sed 's/^libmicrohttpd_\(.*\)\.orig\.tar\..*$/\1/')
         ORIGIN="Debian's source package, verified by apt"
         case $FOUND in
-        "$VERSION")
+        "$MHD_VERSION")
             echo "$SHA256  $TARBALL" | sha256sum -c -
             return
             ;;
         1.0.*)
-            dpkg --compare-versions "$FOUND" gt "$VERSION" && return
+            dpkg --compare-versions "$FOUND" gt "$MHD_VERSION" && return
             ;;
         esac
-        echo "the suite has libmicrohttpd $FOUND, not $VERSION or a later 1.0.x"
+        echo "the suite has libmicrohttpd $FOUND, not $MHD_VERSION or a later 1.0.x"
     fi
     command -v curl >/dev/null || {
         echo "apt has no usable source of libmicrohttpd, and there is no curl to fetch $GNU_URL"
         return 1
     }
-    TARBALL=$WORK/fetch/gnu.tar.gz FOUND=$VERSION ORIGIN="the GNU release"
+    TARBALL=$WORK/fetch/gnu.tar.gz FOUND=$MHD_VERSION ORIGIN="the GNU release"
     curl --fail --silent --show-error --location --proto '=https' --output "$TARBALL" "$GNU_URL"
     echo "$SHA256  $TARBALL" | sha256sum -c -
 }

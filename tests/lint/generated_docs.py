@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/config.md, docs/errors.md and docs/metrics.md are what `biometrics-bff docs` prints."""
+import argparse
+import pathlib
+import subprocess
+import sys
+
+PAGES = ("config", "errors", "metrics")
+
+
+def page(build, name):
+    return subprocess.run([str(build / "src" / "biometrics-bff"), "docs", name], capture_output=True,
+                          text=True, check=True, stdin=subprocess.DEVNULL).stdout
+
+
+def check(root, build):
+    for name in PAGES:
+        path = root / "docs" / f"{name}.md"
+        if not path.exists() or path.read_text() != page(build, name):
+            yield f"docs/{name}.md: not what `biometrics-bff docs {name}` prints (./dev docs)"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True, type=pathlib.Path)
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    root = pathlib.Path(__file__).resolve().parent.parent.parent
+    if options.write:
+        for name in PAGES:
+            (root / "docs" / f"{name}.md").write_text(page(options.build, name))
+    findings = list(check(root, options.build))
+    print("\n".join(findings))
+    return bool(findings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

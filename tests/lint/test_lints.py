@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each lint finds what it is for, and only that."""
+import contextlib
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import c_format
+import c_tidy
+import headers_alone
+import layers
+import openapi_lint
+import scripts
+import size
+import unused_exports
+import words
+
+SPDX = "/* SPDX-License-Identifier: Apache-2.0 */\n"
+
+
+@contextlib.contextmanager
+def tree(**contents):
+    """A directory with files; "__" in a name stands for "/", a last "_" for ".", e.g. src__a_c."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        for name, text in contents.items():
+            stem, _, suffix = name.replace("__", "/").rpartition("_")
+            path = root / f"{stem}.{suffix}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        yield root
+
+
+class Layers(unittest.TestCase):
+    def test_a_lower_layer_may_not_include_a_higher_one(self):
+        with tree(src__base__a_c='#include "net/loop.h"\n') as root:
+            self.assertIn("layer above", "".join(layers.check(root)))
+
+    def test_siblings_may_not_include_each_other(self):
+        with tree(src__config__a_c='#include "observe/metrics.h"\n') as root:
+            self.assertEqual(1, len(list(layers.check(root))))
+
+    def test_an_include_carries_its_folder(self):
+        with tree(src__net__a_c='#include "loop.h"\n') as root:
+            self.assertEqual(1, len(list(layers.check(root))))
+
+    def test_third_party_headers_stay_behind_their_walls(self):
+        for header in ("microhttpd.h", "curl/curl.h", "jwt.h", "cjson/cJSON.h", "openssl/evp.h"):
+            with self.subTest(header), tree(src__api__start_c=f"#include <{header}>\n") as root:
+                self.assertIn("not for this file", "".join(layers.check(root)))
+
+    def test_what_is_allowed_passes(self):
+        with tree(src__net__http_client_c='#include <curl/curl.h>\n#include "base/buf.h"\n',
+                  src__main_c='#include "worker.h"\n#include "api/app.h"\n/* #include "x/y.h" */\n') as root:
+            self.assertEqual([], list(layers.check(root)))
+
+
+class Size(unittest.TestCase):
+    def function(self, lines):
+        return "static int f(int a)\n{\n" + "    a++;\n" * (lines - 4) + "    return a;\n}\n"
+
+    def test_a_function_over_the_limit_is_found_and_one_at_the_limit_is_not(self):
+        with tree(src__base__a_c=self.function(61)) as root:
+            self.assertIn("f() has 61 lines", "".join(size.check(root)))
+        with tree(src__base__a_c=self.function(60)) as root:
+            self.assertEqual([], list(size.check(root)))
+
+    def test_deep_blocks_are_found_and_initialisers_do_not_count(self):
+        deep = "void f(void)\n{\n if (a) {\n for (;;) {\n while (b) {\n if (c) {\n }\n }\n }\n }\n}\n"
+        with tree(src__base__a_c=deep) as root:
+            self.assertIn("5 deep", "".join(size.check(root)))
+        flat = "void f(void)\n{\n if (a) {\n struct s s = {{{{{1}}}}};\n g((struct s){.a = {1}});\n }\n}\n"
+        with tree(src__base__a_c=flat) as root:
+            self.assertEqual([], list(size.check(root)))
+
+    def test_a_long_file_is_found(self):
+        with tree(src__base__a_c="\n" * 501) as root:
+            self.assertEqual(1, len(list(size.check(root))))
+
+
+class Words(unittest.TestCase):
+    def test_banned_functions_comments_and_notes_are_found(self):
+        for text in ("void f(void) { strcpy(a, b); }\n", "int a; // b\n", "/* TODO: later */\n", "/* FIXME */\n"):
+            with self.subTest(text), tree(src__base__a_c=SPDX + text) as root:
+                self.assertEqual(1, len(list(words.check(root))))
+
+    def test_the_licence_line_is_required(self):
+        with tree(src__base__a_c="int a;\n") as root:
+            self.assertIn("SPDX", "".join(words.check(root)))
+
+    def test_strings_members_and_longer_names_are_no_findings(self):
+        text = 'const char *u = "http://x"; int b = p->rand(1) + my_strcpy(1);\n/* strcpy() // */\n'
+        with tree(src__base__a_c=SPDX + text) as root:
+            self.assertEqual([], list(words.check(root)))
+
+
+class Compiled(unittest.TestCase):
+    def test_a_header_that_needs_another_is_found(self):
+        with tree(src__base__a_h="#pragma once\nsize_t f(void);\n") as root:
+            self.assertEqual(1, len(list(headers_alone.check(root))))
+        with tree(src__base__a_h="#pragma once\n#include <stddef.h>\nsize_t f(void);\n") as root:
+            self.assertEqual([], list(headers_alone.check(root)))
+
+    def test_an_export_that_nobody_calls_is_found(self):
+        with tree(src__a_c="int used(void); int used(void) { return 1; }\nint lonely(void); int lonely(void) { return 2; }\n",
+                  src__b_c="int used(void);\nint main(void) { return used(); }\n") as root:
+            build = root / "build"
+            (build / "src").mkdir(parents=True)
+            for name in ("a", "b"):
+                subprocess.run(["gcc", "-c", str(root / "src" / f"{name}.c"), "-o", str(build / "src" / f"{name}.o")],
+                               check=True)
+            self.assertEqual(["src/a.o: lonely() is exported but no other file calls it"],
+                             list(unused_exports.check(root, build)))
+
+    @unittest.skipUnless(shutil.which("clang-format"), "needs clang-format")
+    def test_unformatted_code_is_found(self):
+        with tree(src__a_c="int a;\n\n\n\nint  b;\n") as root:
+            self.assertEqual(1, len(list(c_format.check(root))))
+        with tree(src__a_c="int a;\n") as root:
+            self.assertEqual([], list(c_format.check(root)))
+
+    @unittest.skipUnless(shutil.which("clang-tidy"), "needs clang-tidy")
+    def test_a_tidy_finding_is_found(self):
+        with tree(src__a_c="#include <stddef.h>\nint f(void);\nint f(void)\n{\n    int *p = NULL;\n    return *p;\n}\n") as root:
+            shutil.copy(openapi_lint.pathlib.Path(__file__).parent.parent.parent / ".clang-tidy", root)
+            build = root / "build"
+            build.mkdir()
+            (build / "compile_commands.json").write_text(
+                f'[{{"directory": "{build}", "file": "../src/a.c", "command": "cc -c ../src/a.c"}}]')
+            self.assertNotEqual([], list(c_tidy.check(root.resolve(), build.resolve())))
+
+    @unittest.skipUnless(shutil.which("shellcheck"), "needs shellcheck")
+    def test_a_careless_script_is_found(self):
+        with tree(a_sh="#!/bin/bash\nrm $1\n", b_py="def f(:\n") as root:
+            self.assertEqual(2, len(list(scripts.check(root))))
+
+
+class Openapi(unittest.TestCase):
+    HEADER = 'X(ERR_A, 400, "a", "Title", RETRY_NEVER, 0, "when")'
+
+    def document(self, **changes):
+        value = dict({"status": 400, "title": "Title", "retry": "never", "code": "a"}, **changes)
+        return {"components": {"examples": {"problem_a": {"value": value}},
+                               "responses": {"Bad": {"$ref": "#/components/examples/problem_a"}}},
+                "paths": {"/v1/a": {"get": {}}}}
+
+    def test_agreement_passes(self):
+        self.assertEqual([], list(openapi_lint.check_errors(self.document(), self.HEADER)))
+        self.assertEqual([], list(openapi_lint.check_routes(self.document(), '{HTTP_GET, "/v1/a", 1}')))
+
+    def test_a_different_or_missing_error_is_found(self):
+        self.assertEqual(1, len(list(openapi_lint.check_errors(self.document(retry="same"), self.HEADER))))
+        more = self.HEADER + ' X(ERR_B, 401, "b", "B", RETRY_SAME, 0, "when")'
+        self.assertEqual(2, len(list(openapi_lint.check_errors(self.document(), more))))
+
+    def test_a_route_on_one_side_only_is_found(self):
+        self.assertEqual(2, len(list(openapi_lint.check_routes(self.document(), '{HTTP_POST, "/v1/a", 1}'))))
+
+
+if __name__ == "__main__":
+    unittest.main()
