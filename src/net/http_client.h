@@ -82,3 +82,10 @@ void call_cancel(struct call *call);
 bool call_may_have_been_sent(const struct call *call);
 /* Calls under way. */
 unsigned http_client_open_calls(const struct http_client *c);
+
+/* The closed list of values that call_request.label takes; the last is the catch-all. Registers the
+ * labels of http_client_request_duration; called by main before metrics_start(). operations is
+ * borrowed for ever. */
+void http_client_register_metrics(const char *const *operations, size_t count);
+/* libcurl and what it is linked with, for /version. */
+const char *http_client_library_version(void);

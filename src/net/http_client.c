@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The life of calls: a bounded queue in front of libcurl, own deadlines, one answer each. A client
+ * belongs to one loop. The rest of it: http_client_socket.c (libcurl on the loop),
+ * http_client_transfer.c (one call as a transfer), http_client_outcome.c and http_client_answer.c
+ * (what came back). */
+#include "net/http_client.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "net/http_client_internal.h"
+#include "observe/metrics.h"
+
+/* ---- metrics */
+
+#define CALL_OUTCOME_TABLE(X)                                                                      \
+    X(OUTCOME_2XX, "2xx")                                                                          \
+    X(OUTCOME_4XX, "4xx")                                                                          \
+    X(OUTCOME_5XX, "5xx")                                                                          \
+    X(OUTCOME_NOT_SENT, "not_sent")                                                                \
+    X(OUTCOME_BROKEN, "broken")                                                                    \
+    X(OUTCOME_TIMED_OUT, "timed_out")                                                              \
+    X(OUTCOME_BAD_ANSWER, "bad_answer")                                                            \
+    X(OUTCOME_CANCELLED, "cancelled")                                                              \
+    X(OUTCOME_OTHER, "_OTHER")
+enum call_outcome_label {
+#define X(id, label) id,
+    CALL_OUTCOME_TABLE(X)
+#undef X
+        OUTCOME_COUNT
+};
+static const char *const OUTCOME_LABELS[OUTCOME_COUNT] = {
+#define X(id, label) [id] = label,
+    CALL_OUTCOME_TABLE(X)
+#undef X
+};
+
+/* Part of the metric registry: written once before any thread exists. */
+static const char *const *operation_labels;
+static size_t operation_count;
+
+void http_client_register_metrics(const char *const *operations, size_t count)
+{
+    operation_labels = operations;
+    operation_count = count;
+    metric_label_values(M_HTTP_CLIENT_DURATION, "operation", operations, count);
+    metric_label_values(M_HTTP_CLIENT_DURATION, "result", OUTCOME_LABELS, OUTCOME_COUNT);
+}
+
+static unsigned operation_index(const char *label)
+{
+    for (size_t i = 0; label && i < operation_count; i++) {
+        if (strcmp(operation_labels[i], label) == 0)
+            return (unsigned)i;
+    }
+    return operation_count > 0 ? (unsigned)operation_count - 1 : 0;
+}
+
+static enum call_outcome_label outcome_label(const struct call_answer *answer)
+{
+    switch (answer->result) {
+    case CALL_ANSWERED:
+        if (answer->status >= 500)
+            return OUTCOME_5XX;
+        return answer->status >= 400 ? OUTCOME_4XX : OUTCOME_2XX;
+    case CALL_NOT_SENT:
+        return OUTCOME_NOT_SENT;
+    case CALL_BROKEN:
+        return OUTCOME_BROKEN;
+    case CALL_TIMED_OUT:
+        return OUTCOME_TIMED_OUT;
+    case CALL_BAD_ANSWER:
+        return OUTCOME_BAD_ANSWER;
+    }
+    return OUTCOME_OTHER;
+}
+
+static void count_end(const struct call *call, enum call_outcome_label outcome)
+{
+    const double seconds = (double)(clock_mono_us() - call->started_us) / 1e6;
+
+    metric_gauge_add(M_HTTP_CLIENT_ACTIVE, 0, -1);
+    metric_observe(M_HTTP_CLIENT_DURATION, operation_index(call->request.label), outcome, 0, 0,
+                   seconds);
+}
+
+/* ---- lists */
+
+static struct call_list *list_of(struct call *call)
+{
+    switch (call->place) {
+    case PLACE_WAITING:
+        return &call->client->waiting;
+    case PLACE_ACTIVE:
+        return &call->client->active;
+    case PLACE_REFUSED:
+        return &call->client->refused;
+    case PLACE_NONE:
+        break;
+    }
+    return NULL;
+}
+
+static void move_to(struct call *call, enum call_place place)
+{
+    struct call_list *from = list_of(call);
+
+    if (from) {
+        *(call->prev ? &call->prev->next : &from->first) = call->next;
+        *(call->next ? &call->next->prev : &from->last) = call->prev;
+        from->count--;
+    }
+    call->place = place;
+    call->next = call->prev = NULL;
+    struct call_list *to = list_of(call);
+    if (!to)
+        return;
+    call->prev = to->last;
+    *(to->last ? &to->last->next : &to->first) = call;
+    to->last = call;
+    to->count++;
+}
+
+/* ---- the end of a call */
+
+static void free_call(struct call *call)
+{
+    call_headers_free(call->headers);
+    buf_finish(&call->answer);
+    free((char *)call->request.url);
+    free(call);
+}
+
+/* Takes the call out of all lists and timers; its memory and answer stay. */
+static void detach(struct call *call)
+{
+    call_transfer_end(call);
+    timer_stop(call->client->loop, &call->deadline);
+    move_to(call, PLACE_NONE);
+}
+
+/* answer may borrow from the call. */
+static void answer_call(struct call *call, const struct call_answer *answer)
+{
+    detach(call);
+    count_end(call, outcome_label(answer));
+    call->done(call->arg, answer);
+    free_call(call);
+}
+
+static void answer_refused(struct deferred *d)
+{
+    struct http_client *c = d->arg;
+    const struct call_answer answer = {
+        .result = CALL_NOT_SENT,
+        .charset_ok = true,
+        .retry_after_s = -1,
+        .reason = "local queue full or out of memory",
+    };
+
+    /* Those that are refused meanwhile wait for the next turn. */
+    for (unsigned n = c->refused.count; n > 0 && c->refused.first; n--)
+        answer_call(c->refused.first, &answer);
+    if (c->refused.first)
+        loop_defer(c->loop, &c->deliver_refused, answer_refused, c);
+}
+
+static void refuse(struct call *call)
+{
+    struct http_client *c = call->client;
+
+    move_to(call, PLACE_REFUSED);
+    loop_defer(c->loop, &c->deliver_refused, answer_refused, c);
+}
+
+/* ---- from the queue to libcurl */
+
+static void admit_waiting(struct http_client *c)
+{
+    while (c->waiting.first && c->active.count < c->connections_max) {
+        struct call *call = c->waiting.first;
+        if (call_transfer_begin(call))
+            move_to(call, PLACE_ACTIVE);
+        else
+            refuse(call);
+    }
+}
+
+static void on_deadline(struct timer *t)
+{
+    struct call *call = t->arg;
+    struct http_client *c = call->client;
+    const struct call_answer answer = {
+        .result = CALL_TIMED_OUT,
+        .may_have_been_sent = call_transfer_sent(call),
+        .charset_ok = true,
+        .retry_after_s = -1,
+        .reason =
+            call->place == PLACE_WAITING ? "deadline passed in the local queue" : "deadline passed",
+    };
+
+    answer_call(call, &answer);
+    admit_waiting(c);
+}
+
+static void on_transfer_done(struct call *call, CURLcode code)
+{
+    if (call_may_repeat(call, (int)code)) {
+        call_transfer_end(call);
+        call->fresh = true;
+        if (!call_transfer_begin(call))
+            refuse(call);
+        return;
+    }
+    const struct call_answer answer = call_outcome(call, (int)code);
+    answer_call(call, &answer);
+}
+
+void client_collect(struct http_client *c)
+{
+    int left = 0;
+
+    for (CURLMsg *m = curl_multi_info_read(c->multi, &left); m;
+         m = curl_multi_info_read(c->multi, &left)) {
+        struct call *call = NULL;
+        if (m->msg == CURLMSG_DONE &&
+            curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&call) == CURLE_OK)
+            on_transfer_done(call, m->data.result);
+    }
+    admit_waiting(c);
+}
+
+void client_reset(struct http_client *c)
+{
+    struct call_answer answer = {
+        .result = CALL_BROKEN,
+        .may_have_been_sent = true,
+        .charset_ok = true,
+        .retry_after_s = -1,
+        .reason = "libcurl lost its state",
+    };
+    struct call_list broken = c->active;
+
+    for (struct call *call = broken.first; call; call = call->next) {
+        answer.may_have_been_sent = call_transfer_sent(call);
+        call_transfer_end(call);
+    }
+    client_multi_destroy(c);
+    /* As many as there were: callbacks may start new calls. */
+    for (unsigned n = broken.count; n > 0 && c->active.first; n--)
+        answer_call(c->active.first, &answer);
+}
+
+/* ---- calls */
+
+static bool fill_call(struct call *call, const struct call_request *request)
+{
+    call->request = *request;
+    call->request.authorization = (struct str){0};
+    call->request.traceparent = call->request.accept = call->request.content_type = NULL;
+    call->request.url = strdup(request->url);
+    call->headers = call_headers_build(request);
+    return call->request.url && call->headers;
+}
+
+struct call *http_client_start(struct http_client *c, const struct call_request *request,
+                               call_done_fn *done, void *arg)
+{
+    struct call *call = calloc(1, sizeof(*call));
+
+    if (!call)
+        return NULL;
+    call->client = c;
+    call->done = done;
+    call->arg = arg;
+    call->started_us = clock_mono_us();
+    if (!fill_call(call, request)) {
+        free_call(call);
+        return NULL;
+    }
+    metric_gauge_add(M_HTTP_CLIENT_ACTIVE, 0, 1);
+    if (c->waiting.count >= WAITING_CALLS_MAX) {
+        refuse(call);
+        return call;
+    }
+    timer_start(c->loop, &call->deadline, request->deadline_ms, on_deadline, call);
+    move_to(call, PLACE_WAITING);
+    admit_waiting(c);
+    return call;
+}
+
+void call_cancel(struct call *call)
+{
+    if (!call)
+        return;
+    struct http_client *c = call->client;
+    detach(call);
+    count_end(call, OUTCOME_CANCELLED);
+    free_call(call);
+    admit_waiting(c);
+}
+
+bool call_may_have_been_sent(const struct call *call)
+{
+    return call_transfer_sent(call);
+}
+
+unsigned http_client_open_calls(const struct http_client *c)
+{
+    return c->waiting.count + c->active.count + c->refused.count;
+}
+
+/* ---- the client */
+
+static void init_libcurl(void)
+{
+    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+const char *http_client_library_version(void)
+{
+    return curl_version();
+}
+
+/* Where distributions keep the certificates of the public authorities. */
+static const char *system_ca_file(void)
+{
+    static const char *const FILES[] = {
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/cert.pem",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(FILES); i++) {
+        if (access(FILES[i], R_OK) == 0)
+            return FILES[i];
+    }
+    return NULL;
+}
+
+static bool copy_text(const char *text, char **ret)
+{
+    *ret = text ? strdup(text) : NULL;
+    return !text || *ret;
+}
+
+static bool copy_options(struct http_client *c, const struct http_client_options *o)
+{
+    const char *agent = o->user_agent ? o->user_agent : "biometrics-bff/" BFF_VERSION;
+
+    c->allow_http = o->allow_http;
+    c->http2 = o->http2;
+    c->connect_timeout_ms = o->connect_timeout_ms;
+    c->connections_max = o->connections_max > 0 ? o->connections_max : 1;
+    return copy_text(o->ca_file ? o->ca_file : system_ca_file(), &c->ca_file) &&
+           copy_text(o->client_cert_file, &c->cert_file) &&
+           copy_text(o->client_key_file, &c->key_file) && copy_text(agent, &c->user_agent);
+}
+
+enum err http_client_create(struct loop *l, const struct http_client_options *options,
+                            struct http_client **ret, struct err_text *reterr)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, init_libcurl);
+    if (options->ca_file && access(options->ca_file, R_OK) != 0)
+        return err_set(reterr, ERR_INTERNAL, "the CA file %s cannot be read", options->ca_file);
+    struct http_client *c = calloc(1, sizeof(*c));
+    if (!c)
+        return ERR_NO_MEMORY;
+    c->loop = l;
+    if (!copy_options(c, options) || !client_multi_create(c)) {
+        http_client_destroy(c);
+        return ERR_NO_MEMORY;
+    }
+    *ret = c;
+    return ERR_OK;
+}
+
+static void drop_calls(struct call_list *list)
+{
+    while (list->first) {
+        struct call *call = list->first;
+        detach(call);
+        count_end(call, OUTCOME_CANCELLED);
+        free_call(call);
+    }
+}
+
+void http_client_destroy(struct http_client *c)
+{
+    if (!c)
+        return;
+    drop_calls(&c->waiting);
+    drop_calls(&c->refused);
+    drop_calls(&c->active);
+    while (c->idle_handle_count > 0)
+        curl_easy_cleanup(c->idle_handles[--c->idle_handle_count]);
+    client_multi_destroy(c);
+    deferred_cancel(c->loop, &c->deliver_refused);
+    free(c->by_fd);
+    free(c->ca_file);
+    free(c->cert_file);
+    free(c->key_file);
+    free(c->user_agent);
+    free(c);
+}

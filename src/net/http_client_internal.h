@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the files of the HTTP client share; nobody else includes it. libcurl's handles are void
+ * pointers here so that this header does not need libcurl's. */
+#pragma once
+
+#include "base/buf.h"
+#include "net/http_client.h"
+#include "net/http_client_answer.h"
+
+enum {
+    ANSWER_BYTES_DEFAULT = 256 * 1024,
+    WAITING_CALLS_MAX = 4096, /* behind connections_max */
+    IDLE_HANDLES_MAX = 32,
+    CURL_TEXT_BYTES = 256, /* CURL_ERROR_SIZE */
+};
+
+enum call_place { PLACE_NONE, PLACE_WAITING, PLACE_ACTIVE, PLACE_REFUSED };
+
+struct call_list {
+    struct call *first, *last;
+    unsigned count;
+};
+
+struct call {
+    struct http_client *client;
+    struct call *next, *prev;
+    enum call_place place;
+    call_done_fn *done;
+    void *arg;
+    struct call_request request; /* of its texts only url (owned) and body are kept */
+    void *headers;               /* struct curl_slist, owned; cleansed when freed */
+    void *easy;                  /* CURL, owned while active */
+    struct timer deadline;
+    int64_t started_us;
+
+    /* of the present attempt */
+    struct answer_head head;
+    struct buf answer;
+    size_t body_read;      /* bytes of the body that libcurl has taken */
+    unsigned sends;        /* times that libcurl was about to send the request */
+    const char *aborted;   /* why a callback of ours ended the transfer */
+    bool connection_stale; /* the reused connection had something to say before the request */
+    bool fresh;            /* second attempt, on a new connection */
+    char text[CURL_TEXT_BYTES];
+};
+
+/* One descriptor that libcurl wants to hear of. */
+struct client_socket {
+    struct http_client *client;
+    struct client_socket *next, *prev; /* all of the client */
+    struct client_socket *next_eager;
+    struct watch watch;
+    int fd;
+    uint32_t wanted;     /* EPOLLIN, EPOLLOUT; 0: an idle pooled connection */
+    bool connection;     /* a connection's, closed through on_close_socket(); else the resolver's */
+    bool eager;          /* in the list of those to try for writing at once */
+    uint16_t local_port; /* 0: not asked yet */
+};
+
+struct http_client {
+    struct loop *loop;
+    void *multi;
+    char *ca_file, *cert_file, *key_file, *user_agent; /* owned; NULL: none */
+    bool allow_http, http2;
+    int64_t connect_timeout_ms;
+    unsigned connections_max;
+
+    struct call_list waiting, active, refused;
+    struct deferred deliver_refused;
+
+    void *idle_handles[IDLE_HANDLES_MAX]; /* reset, without a call's texts */
+    size_t idle_handle_count;
+
+    struct timer timer; /* libcurl's one timer */
+    struct deferred expired;
+    struct client_socket *sockets;
+    struct client_socket **by_fd; /* [by_fd_len] */
+    size_t by_fd_len;
+    struct client_socket *eager; /* singly linked */
+};
+
+/* ---- http_client_socket.c: libcurl's sockets and timer on the loop */
+NODISCARD bool client_multi_create(struct http_client *c);
+/* Closes all connections. */
+void client_multi_destroy(struct http_client *c);
+int client_open_socket(struct http_client *c, int family, int type, int protocol);
+void client_close_socket(struct http_client *c, int fd);
+/* May the idle connection with this local port carry a request? False when it was closed or has
+ * sent something unasked. */
+bool client_connection_is_quiet(struct http_client *c, uint16_t local_port);
+
+/* ---- http_client_transfer.c: one call as a libcurl transfer */
+/* NULL: out of memory. */
+NODISCARD void *call_headers_build(const struct call_request *request);
+void call_headers_free(void *headers);
+/* Gives the call to libcurl. False: out of memory. */
+NODISCARD bool call_transfer_begin(struct call *call);
+/* Takes it back. */
+void call_transfer_end(struct call *call);
+/* Of a run_once call with a body: true once body bytes may have left. Of any other: true once
+ * libcurl began to send. */
+bool call_transfer_sent(const struct call *call);
+
+/* ---- http_client_outcome.c: what a transfer's end means */
+/* curl_code: CURLcode of the finished transfer. */
+struct call_answer call_outcome(struct call *call, int curl_code);
+/* The failure came from a pooled connection that had died, and repeating is safe. */
+bool call_may_repeat(const struct call *call, int curl_code);
+
+/* ---- http_client.c */
+/* Reads libcurl's messages: each finished call is answered. */
+void client_collect(struct http_client *c);
+/* libcurl lost its state: all active calls break; the next call gets a new multi handle. */
+void client_reset(struct http_client *c);

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * libcurl's multi-socket interface on our loop, with as few system calls as it allows: its timer is
+ * a software timer; a connection stays registered with epoll between transfers; and a wish to
+ * write is tried at once, epoll being asked only when the socket was really full. */
+#include "net/http_client_internal.h"
+
+#include <curl/curl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+/* ---- the table of sockets */
+
+static struct client_socket *find_socket(const struct http_client *c, int fd)
+{
+    return (size_t)fd < c->by_fd_len ? c->by_fd[fd] : NULL;
+}
+
+static bool grow_table(struct http_client *c, int fd)
+{
+    size_t len = c->by_fd_len ? c->by_fd_len : 64;
+
+    while (len <= (size_t)fd)
+        len *= 2;
+    if (len == c->by_fd_len)
+        return true;
+    struct client_socket **table = realloc(c->by_fd, len * sizeof(struct client_socket *));
+    if (!table)
+        return false;
+    memset(table + c->by_fd_len, 0, (len - c->by_fd_len) * sizeof(struct client_socket *));
+    c->by_fd = table;
+    c->by_fd_len = len;
+    return true;
+}
+
+static struct client_socket *add_socket(struct http_client *c, int fd, bool connection)
+{
+    struct client_socket *s = calloc(1, sizeof(*s));
+
+    if (!s || !grow_table(c, fd)) {
+        free(s);
+        return NULL;
+    }
+    s->client = c;
+    s->fd = fd;
+    s->connection = connection;
+    s->next = c->sockets;
+    if (c->sockets)
+        c->sockets->prev = s;
+    c->sockets = s;
+    c->by_fd[fd] = s;
+    return s;
+}
+
+static void remove_socket(struct client_socket *s)
+{
+    struct http_client *c = s->client;
+
+    watch_stop(c->loop, &s->watch);
+    for (struct client_socket **at = &c->eager; *at; at = &(*at)->next_eager) {
+        if (*at == s) {
+            *at = s->next_eager;
+            break;
+        }
+    }
+    c->by_fd[s->fd] = NULL;
+    if (s->prev)
+        s->prev->next = s->next;
+    else
+        c->sockets = s->next;
+    if (s->next)
+        s->next->prev = s->prev;
+    free(s);
+}
+
+int client_open_socket(struct http_client *c, int family, int type, int protocol)
+{
+    const int fd = socket(family, type | SOCK_CLOEXEC, protocol);
+
+    if (fd >= 0 && !add_socket(c, fd, true)) {
+        (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+void client_close_socket(struct http_client *c, int fd)
+{
+    struct client_socket *s = find_socket(c, fd);
+
+    if (s)
+        remove_socket(s);
+    (void)close(fd);
+}
+
+static uint16_t port_of(int fd)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof(address);
+
+    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+        return 0;
+    if (address.ss_family == AF_INET)
+        return ntohs(((struct sockaddr_in *)&address)->sin_port);
+    if (address.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+    return 0;
+}
+
+bool client_connection_is_quiet(struct http_client *c, uint16_t local_port)
+{
+    for (struct client_socket *s = c->sockets; s; s = s->next) {
+        /* At this moment the connection is still one of the idle. */
+        if (!s->connection || s->wanted != 0)
+            continue;
+        if (s->local_port == 0)
+            s->local_port = port_of(s->fd);
+        if (s->local_port != local_port)
+            continue;
+        struct pollfd poll_fd = {.fd = s->fd, .events = POLLIN};
+        return poll(&poll_fd, 1, 0) == 0;
+    }
+    return true;
+}
+
+/* ---- driving libcurl */
+
+static void act(struct http_client *c, int fd, int bits)
+{
+    int running = 0;
+
+    if (curl_multi_socket_action(c->multi, fd, bits, &running) != CURLM_OK)
+        client_reset(c);
+}
+
+/* Where epoll refuses, the call ends at its deadline. */
+static void set_events(struct client_socket *s, uint32_t events)
+{
+    if (!watch_change(s->client->loop, &s->watch, events))
+        watch_stop(s->client->loop, &s->watch);
+}
+
+static void arm_for_writing(struct http_client *c, int fd)
+{
+    struct client_socket *s = find_socket(c, fd);
+
+    if (s && s->watch.active && (s->wanted & EPOLLOUT) && !(s->watch.events & EPOLLOUT))
+        set_events(s, s->watch.events | EPOLLOUT);
+}
+
+/* Lets libcurl work, then tries those sockets that it wants to write to, then reads results. */
+static void drive(struct http_client *c, int fd, int bits)
+{
+    act(c, fd, bits);
+    while (c->eager) {
+        struct client_socket *s = c->eager;
+        const int eager_fd = s->fd;
+        c->eager = s->next_eager;
+        s->eager = false;
+        if (!(s->wanted & EPOLLOUT))
+            continue;
+        act(c, eager_fd, CURL_CSELECT_OUT);
+        arm_for_writing(c, eager_fd);
+    }
+    client_collect(c);
+}
+
+static void on_event(struct watch *w, uint32_t events)
+{
+    struct client_socket *s = w->arg;
+    struct http_client *c = s->client;
+    int bits = 0;
+
+    if (s->wanted == 0) {
+        /* An idle connection that speaks or ends: libcurl notices when it wants to reuse it. */
+        watch_stop(c->loop, w);
+        return;
+    }
+    /* Errors show when libcurl reads or writes. */
+    if (events & (EPOLLERR | EPOLLHUP))
+        events |= s->wanted;
+    if ((events & EPOLLIN) && !(s->wanted & EPOLLIN))
+        set_events(s, s->wanted);
+    if (events & s->wanted & EPOLLIN)
+        bits |= CURL_CSELECT_IN;
+    if (events & s->wanted & EPOLLOUT)
+        bits |= CURL_CSELECT_OUT;
+    if (bits)
+        drive(c, s->fd, bits);
+}
+
+static void on_expired(struct deferred *d)
+{
+    drive(d->arg, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static void on_timer(struct timer *t)
+{
+    drive(t->arg, CURL_SOCKET_TIMEOUT, 0);
+}
+
+/* ---- libcurl's callbacks; they may not call libcurl */
+
+static int on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+    struct http_client *c = arg;
+    struct client_socket *s = find_socket(c, fd);
+    (void)easy;
+    (void)socket_arg;
+
+    if (what == CURL_POLL_REMOVE) {
+        if (s)
+            s->wanted = 0;
+        if (s && !s->connection)
+            remove_socket(s);
+        return 0;
+    }
+    if (!s)
+        s = add_socket(c, fd, false);
+    if (!s)
+        return -1;
+    s->wanted = (what & CURL_POLL_IN ? (uint32_t)EPOLLIN : 0) |
+                (what & CURL_POLL_OUT ? (uint32_t)EPOLLOUT : 0);
+    if (!s->watch.active && !watch_start(c->loop, &s->watch, fd, EPOLLIN, on_event, s))
+        return -1;
+    if (!(s->wanted & EPOLLOUT) && (s->watch.events & EPOLLOUT))
+        set_events(s, EPOLLIN);
+    if ((s->wanted & EPOLLIN) && !(s->watch.events & EPOLLIN))
+        set_events(s, s->watch.events | EPOLLIN);
+    if ((s->wanted & EPOLLOUT) && !(s->watch.events & EPOLLOUT) && !s->eager) {
+        s->eager = true;
+        s->next_eager = c->eager;
+        c->eager = s;
+    }
+    return 0;
+}
+
+static int on_timer_wish(CURLM *multi, long timeout_ms, void *arg)
+{
+    struct http_client *c = arg;
+    (void)multi;
+
+    timer_stop(c->loop, &c->timer);
+    if (timeout_ms != 0)
+        deferred_cancel(c->loop, &c->expired);
+    if (timeout_ms == 0)
+        loop_defer(c->loop, &c->expired, on_expired, c);
+    else if (timeout_ms > 0)
+        timer_start(c->loop, &c->timer, loop_now_ms(c->loop) + timeout_ms, on_timer, c);
+    return 0;
+}
+
+/* ---- life */
+
+bool client_multi_create(struct http_client *c)
+{
+    CURLM *multi = curl_multi_init();
+
+    if (!multi)
+        return false;
+    c->multi = multi;
+    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket_wish);
+    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, c);
+    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer_wish);
+    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, c);
+    curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)c->connections_max);
+    curl_multi_setopt(multi, CURLMOPT_PIPELINING, c->http2 ? CURLPIPE_MULTIPLEX : CURLPIPE_NOTHING);
+    return true;
+}
+
+void client_multi_destroy(struct http_client *c)
+{
+    if (c->multi)
+        (void)curl_multi_cleanup(c->multi);
+    c->multi = NULL;
+    while (c->sockets)
+        remove_socket(c->sockets);
+    timer_stop(c->loop, &c->timer);
+    deferred_cancel(c->loop, &c->expired);
+}
