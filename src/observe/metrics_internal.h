@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What counting and printing share: the descriptions of the metrics and the tables of the threads.
+ * Only src/observe/metrics*.c see it. */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "observe/metrics.h"
+
+enum {
+    SERIES_MAX = 2048,                 /* slots of one thread's table; a power of two */
+    SERIES_WORDS = METRIC_BUCKETS + 2, /* a histogram: its buckets, +Inf, the sum */
+    SCRAPED_MAX = 16,
+};
+
+struct metric_label {
+    struct str name;
+    const char *const *values; /* borrowed for ever; NULL until registered */
+    size_t count;
+};
+
+struct metric_desc {
+    const char *name;
+    enum metric_kind kind;
+    const char *help;
+    size_t label_count;
+    struct metric_label labels[METRIC_LABELS_MAX];
+};
+
+/* One series of one thread. Counters (uint64) and gauges (int64) use words[0]; a histogram counts
+ * in one word a bucket and keeps the bits of its sum in the last. */
+struct series {
+    atomic_uint_fast64_t key; /* 0: free; published after the words are zero */
+    atomic_uint_fast64_t words[SERIES_WORDS];
+};
+
+struct thread_table {
+    struct thread_table *next; /* owned */
+    size_t used;               /* by its own thread alone */
+    struct series series[SERIES_MAX];
+};
+
+struct scraped {
+    uint64_t key;
+    double (*read)(void *arg);
+    void *arg; /* borrowed for ever */
+};
+
+struct registry {
+    pthread_mutex_t lock; /* guards the list of tables and the scraped ones, never the counting */
+    bool started;
+    struct thread_table *tables; /* owned; they outlive their threads, so counters never fall */
+    size_t scraped_count;
+    struct scraped scraped[SCRAPED_MAX];
+    struct metric_desc descs[METRIC_COUNT];
+};
+
+extern struct registry metrics_registry;
+extern const double metric_bounds[METRIC_BUCKETS];
+
+/* A series' identity: the metric and up to four label indexes, in the order of the exposition. */
+static inline uint64_t series_key(enum metric m, const unsigned index[METRIC_LABELS_MAX])
+{
+    return ((uint64_t)m + 1) << 32 | (uint64_t)index[0] << 24 | (uint64_t)index[1] << 16 |
+           (uint64_t)index[2] << 8 | (uint64_t)index[3];
+}
+
+static inline enum metric series_metric(uint64_t key)
+{
+    return (enum metric)((key >> 32) - 1);
+}
+
+static inline size_t series_label_index(uint64_t key, size_t label)
+{
+    return (size_t)(key >> (24 - 8 * label)) & 0xFF;
+}
+
+/* Fills the descriptions from METRIC_TABLE at first use; the lock is held. */
+void metrics_describe(void);

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Printing. A scrape collects the series of all threads, sorts them, adds up those with one
+ * identity and writes them family by family. The threads go on counting meanwhile; the count of a
+ * histogram is the sum of the buckets read, so the two always agree. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "observe/metrics_internal.h"
+
+static const char *const kind_names[] = {
+    [METRIC_COUNTER] = "counter", [METRIC_GAUGE] = "gauge", [METRIC_HISTOGRAM] = "histogram"};
+
+/* A series added up over the threads. */
+struct sample {
+    uint64_t key;
+    uint64_t counts[METRIC_BUCKETS + 1]; /* counters and gauges: the first */
+    double value;                        /* of a scraped one, or a histogram's sum */
+    bool is_scraped;
+};
+
+struct samples {
+    struct sample *items; /* owned */
+    size_t count;
+};
+
+static void samples_finish(struct samples *s)
+{
+    free(s->items);
+}
+
+static void read_series(const struct series *from, uint64_t key, struct sample *to)
+{
+    *to = (struct sample){.key = key};
+    for (size_t i = 0; i < ARRAY_LEN(to->counts); i++)
+        to->counts[i] = atomic_load_explicit(&from->words[i], memory_order_relaxed);
+    const uint64_t bits =
+        atomic_load_explicit(&from->words[SERIES_WORDS - 1], memory_order_relaxed);
+    memcpy(&to->value, &bits, sizeof(to->value));
+}
+
+static size_t slots_max(const struct registry *r)
+{
+    size_t slots = r->scraped_count;
+    for (const struct thread_table *t = r->tables; t; t = t->next)
+        slots += SERIES_MAX;
+    return slots;
+}
+
+static void collect(const struct registry *r, struct samples *out)
+{
+    for (const struct thread_table *t = r->tables; t; t = t->next) {
+        for (size_t i = 0; i < SERIES_MAX; i++) {
+            const struct series *s = &t->series[i];
+            const uint64_t key = atomic_load_explicit(&s->key, memory_order_acquire);
+            if (key != 0)
+                read_series(s, key, &out->items[out->count++]);
+        }
+    }
+    for (size_t i = 0; i < r->scraped_count; i++) {
+        const struct scraped *s = &r->scraped[i];
+        out->items[out->count++] =
+            (struct sample){.key = s->key, .value = s->read(s->arg), .is_scraped = true};
+    }
+}
+
+static int compare_samples(const void *a, const void *b)
+{
+    const uint64_t left = ((const struct sample *)a)->key;
+    const uint64_t right = ((const struct sample *)b)->key;
+    return (left > right) - (left < right);
+}
+
+static void add_sample(struct sample *to, const struct sample *from)
+{
+    for (size_t i = 0; i < ARRAY_LEN(to->counts); i++)
+        to->counts[i] += from->counts[i];
+    to->value += from->value;
+    to->is_scraped = to->is_scraped || from->is_scraped;
+}
+
+static void merge(struct samples *s)
+{
+    qsort(s->items, s->count, sizeof(s->items[0]), compare_samples);
+    size_t kept = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        if (kept > 0 && s->items[kept - 1].key == s->items[i].key)
+            add_sample(&s->items[kept - 1], &s->items[i]);
+        else
+            s->items[kept++] = s->items[i];
+    }
+    s->count = kept;
+}
+
+static void write_number(struct buf *out, double value)
+{
+    if (isnan(value))
+        buf_append_z(out, "NaN");
+    else if (isinf(value))
+        buf_append_z(out, value > 0 ? "+Inf" : "-Inf");
+    else
+        buf_printf(out, "%.15g", value);
+}
+
+/* Escapes as the text format wants: backslash and line feed, and in label values the quote. */
+static void write_escaped(struct buf *out, struct str text, bool quoted)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        const char c = text.ptr[i];
+        if (c == '\n')
+            buf_append_z(out, "\\n");
+        else if (c == '\\')
+            buf_append_z(out, "\\\\");
+        else if (c == '"' && quoted)
+            buf_append_z(out, "\\\"");
+        else
+            buf_append_byte(out, c);
+    }
+}
+
+static void write_label(struct buf *out, bool *first, struct str name, struct str value)
+{
+    buf_append_byte(out, *first ? '{' : ',');
+    *first = false;
+    buf_append(out, name);
+    buf_append_z(out, "=\"");
+    write_escaped(out, value, true);
+    buf_append_byte(out, '"');
+}
+
+/* name_suffix{labels,le="..."} and the space behind. */
+static void write_series_name(struct buf *out, uint64_t key, const char *suffix, const char *le)
+{
+    const struct metric_desc *desc = &metrics_registry.descs[series_metric(key)];
+    bool first = true;
+    buf_append_z(out, desc->name);
+    buf_append_z(out, suffix);
+    for (size_t i = 0; i < desc->label_count; i++) {
+        const struct metric_label *label = &desc->labels[i];
+        const size_t index = series_label_index(key, i);
+        const bool known = label->values && index < label->count;
+        write_label(out, &first, label->name, known ? str_of(label->values[index]) : STR("_OTHER"));
+    }
+    if (le)
+        write_label(out, &first, STR("le"), str_of(le));
+    buf_append_z(out, first ? " " : "} ");
+}
+
+static void write_histogram(struct buf *out, const struct sample *s)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i <= METRIC_BUCKETS; i++) {
+        char bound[32] = "+Inf";
+        if (i < METRIC_BUCKETS)
+            (void)snprintf(bound, sizeof(bound), "%g", metric_bounds[i]);
+        count += s->counts[i];
+        write_series_name(out, s->key, "_bucket", bound);
+        buf_printf(out, "%" PRIu64 "\n", count);
+    }
+    write_series_name(out, s->key, "_sum", NULL);
+    write_number(out, s->value);
+    buf_append_byte(out, '\n');
+    write_series_name(out, s->key, "_count", NULL);
+    buf_printf(out, "%" PRIu64 "\n", count);
+}
+
+static void write_sample(struct buf *out, const struct sample *s, enum metric_kind kind)
+{
+    if (kind == METRIC_HISTOGRAM) {
+        write_histogram(out, s);
+        return;
+    }
+    write_series_name(out, s->key, "", NULL);
+    if (s->is_scraped)
+        write_number(out, s->value);
+    else if (kind == METRIC_GAUGE)
+        buf_append_i64(out, (int64_t)s->counts[0]);
+    else
+        buf_append_u64(out, s->counts[0]);
+    buf_append_byte(out, '\n');
+}
+
+static void write_head(struct buf *out, const struct metric_desc *desc)
+{
+    buf_printf(out, "# HELP %s ", desc->name);
+    write_escaped(out, str_of(desc->help), false);
+    buf_printf(out, "\n# TYPE %s %s\n", desc->name, kind_names[desc->kind]);
+}
+
+/* Writes the family of m from the samples at *at on and moves *at behind it. */
+static void write_family(struct buf *out, enum metric m, const struct samples *s, size_t *at)
+{
+    const struct metric_desc *desc = &metrics_registry.descs[m];
+    const bool touched = *at < s->count && series_metric(s->items[*at].key) == m;
+    const bool always = desc->kind == METRIC_COUNTER && desc->label_count == 0;
+    if (!touched && !always)
+        return;
+    write_head(out, desc);
+    if (!touched)
+        buf_printf(out, "%s 0\n", desc->name);
+    for (; *at < s->count && series_metric(s->items[*at].key) == m; (*at)++)
+        write_sample(out, &s->items[*at], desc->kind);
+}
+
+void metrics_write(struct buf *out)
+{
+    struct registry *r = &metrics_registry;
+    AUTO(samples_finish) struct samples samples = {0};
+    (void)pthread_mutex_lock(&r->lock);
+    metrics_describe();
+    const size_t most = slots_max(r);
+    samples.items = most > 0 ? malloc(most * sizeof(samples.items[0])) : NULL;
+    if (samples.items)
+        collect(r, &samples);
+    (void)pthread_mutex_unlock(&r->lock);
+    if (most > 0 && !samples.items) {
+        out->state = BUF_NO_MEMORY;
+        return;
+    }
+    if (samples.count > 0)
+        merge(&samples);
+    size_t at = 0;
+    for (unsigned m = 0; m < METRIC_COUNT; m++)
+        write_family(out, (enum metric)m, &samples, &at);
+}
+
+void metrics_write_docs(struct buf *out)
+{
+    struct registry *r = &metrics_registry;
+    (void)pthread_mutex_lock(&r->lock);
+    metrics_describe();
+    (void)pthread_mutex_unlock(&r->lock);
+    buf_append_z(out, "| metric | kind | labels | meaning |\n|---|---|---|---|\n");
+    for (size_t m = 0; m < METRIC_COUNT; m++) {
+        const struct metric_desc *desc = &r->descs[m];
+        buf_printf(out, "| `%s` | %s | ", desc->name, kind_names[desc->kind]);
+        for (size_t i = 0; i < desc->label_count; i++)
+            buf_printf(out, "%s`%.*s`", i > 0 ? ", " : "", (int)desc->labels[i].name.len,
+                       desc->labels[i].name.ptr);
+        buf_printf(out, " | %s |\n", desc->help);
+    }
+}

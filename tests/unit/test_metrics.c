@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * observe/metrics: the exposition of each kind, label values out of range, a full table, threads
+ * that count while another scrapes, threads that ended, values read at scrape time. */
+#include "unit.h"
+
+#include <pthread.h>
+
+#include "base/buf.h"
+#include "observe/metrics.h"
+
+enum { OUT_MAX = 8 << 20 };
+
+static const char *const results[] = {"good", "bad \"quoted\"\n\\", "_OTHER"};
+static const char *const operations[] = {"start", "_OTHER"};
+static struct buf out;
+
+static void setup(void)
+{
+    metric_label_values(M_JWT_VERIFY, "result", results, ARRAY_LEN(results));
+    metric_label_values(M_HTTP_CLIENT_DURATION, "operation", operations, ARRAY_LEN(operations));
+    metric_label_values(M_HTTP_CLIENT_DURATION, "result", results, ARRAY_LEN(results));
+    ck_assert(metrics_start());
+    buf_init(&out, OUT_MAX);
+}
+
+static void teardown(void)
+{
+    metrics_stop();
+    buf_finish(&out);
+}
+
+static const char *scrape(void)
+{
+    buf_reset(&out);
+    metrics_write(&out);
+    ck_assert(buf_ok(&out));
+    return out.ptr;
+}
+
+#define ck_assert_has(text, part)                                                                  \
+    ck_assert_msg(strstr((text), (part)) != NULL, "%s\nis not in\n%s", (part), (text))
+#define ck_assert_lacks(text, part)                                                                \
+    ck_assert_msg(strstr((text), (part)) == NULL, "%s\nis in\n%s", (part), (text))
+
+START_TEST(counter_with_escaped_labels)
+{
+    metric_add(M_JWT_VERIFY, 0, 0, 1);
+    metric_add(M_JWT_VERIFY, 0, 0, 2);
+    metric_add(M_JWT_VERIFY, 1, 0, 1);
+    ck_assert_has(scrape(), "# HELP bff_jwt_verify_total Token verifications by result\n"
+                            "# TYPE bff_jwt_verify_total counter\n"
+                            "bff_jwt_verify_total{result=\"good\"} 3\n"
+                            "bff_jwt_verify_total{result=\"bad \\\"quoted\\\"\\n\\\\\"} 1\n");
+}
+END_TEST
+
+START_TEST(index_out_of_range_counts_as_the_last_value)
+{
+    metric_add(M_JWT_VERIFY, 3, 0, 1);
+    metric_add(M_JWT_VERIFY, 4000000000U, 7, 1);
+    ck_assert_has(scrape(), "bff_jwt_verify_total{result=\"_OTHER\"} 2\n");
+}
+END_TEST
+
+START_TEST(label_without_registered_values_is_other)
+{
+    metric_add(M_SHED, 5, 0, 1);
+    ck_assert_has(scrape(), "bff_shed_total{reason=\"_OTHER\"} 1\n");
+}
+END_TEST
+
+START_TEST(untouched_series_are_left_out_but_plain_counters)
+{
+    const char *text = scrape();
+    ck_assert_has(text, "# TYPE bff_log_dropped_total counter\nbff_log_dropped_total 0\n");
+    ck_assert_lacks(text, "bff_jwt_verify_total");
+    ck_assert_lacks(text, "http_client");
+}
+END_TEST
+
+START_TEST(gauges_go_both_ways)
+{
+    metric_gauge_add(M_HTTP_SERVER_ACTIVE, 0, 5);
+    metric_gauge_add(M_HTTP_SERVER_ACTIVE, 0, -7);
+    metric_set(M_JWKS_KEYS, 0, 4);
+    metric_set(M_JWKS_KEYS, 0, 3);
+    const char *text = scrape();
+    ck_assert_has(text,
+                  "# TYPE http_server_active_requests gauge\nhttp_server_active_requests -2\n");
+    ck_assert_has(text, "bff_jwks_keys 3\n");
+}
+END_TEST
+
+START_TEST(histogram_buckets_are_cumulative_and_bounds_inclusive)
+{
+    const double seconds[] = {0.001, 0.005, 0.006, 0.5, 10, 10.5, 0};
+    for (size_t i = 0; i < ARRAY_LEN(seconds); i++)
+        metric_observe(M_HTTP_CLIENT_DURATION, 0, 0, 0, 0, seconds[i]);
+    const char *text = scrape();
+    ck_assert_has(text, "# TYPE http_client_request_duration_seconds histogram\n");
+#define SERIES(suffix, more)                                                                       \
+    "http_client_request_duration_seconds" suffix "{operation=\"start\",result=\"good\"" more "} "
+    ck_assert_has(text, SERIES("_bucket", ",le=\"0.005\"") "3\n");
+    ck_assert_has(text, SERIES("_bucket", ",le=\"0.01\"") "4\n");
+    ck_assert_has(text, SERIES("_bucket", ",le=\"0.25\"") "4\n");
+    ck_assert_has(text, SERIES("_bucket", ",le=\"0.5\"") "5\n");
+    ck_assert_has(text, SERIES("_bucket", ",le=\"10\"") "6\n");
+    ck_assert_has(text, SERIES("_bucket", ",le=\"+Inf\"") "7\n");
+    ck_assert_has(text, SERIES("_sum", "") "21.012\n");
+    ck_assert_has(text, SERIES("_count", "") "7\n");
+#undef SERIES
+}
+END_TEST
+
+static double read_seven(void *arg)
+{
+    return *(const double *)arg;
+}
+
+START_TEST(values_are_read_at_scrape_time)
+{
+    double value = 7;
+    metric_on_scrape(M_LOG_DROPPED, 0, read_seven, &value);
+    ck_assert_has(scrape(), "bff_log_dropped_total 7\n");
+    value = 1e14;
+    ck_assert_has(scrape(), "bff_log_dropped_total 100000000000000\n");
+}
+END_TEST
+
+static void *count_a_thousand(void *arg)
+{
+    bool *joined = arg;
+    metric_add(M_JWT_VERIFY, 0, 0, 1000000);
+    *joined = metrics_thread_join() && metrics_thread_join();
+    for (int i = 0; i < 1000; i++) {
+        metric_add(M_JWT_VERIFY, 0, 0, 1);
+        metric_observe(M_HTTP_CLIENT_DURATION, (unsigned)i % 2, 0, 0, 0, 0.002);
+        metric_gauge_add(M_HTTP_CLIENT_ACTIVE, 0, i % 2 ? 1 : -1);
+    }
+    return NULL;
+}
+
+START_TEST(threads_count_while_another_scrapes_and_leave_their_counts)
+{
+    pthread_t threads[4];
+    bool joined[4] = {false};
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, count_a_thousand, &joined[i]), 0);
+    for (int i = 0; i < 50; i++)
+        (void)scrape();
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+        ck_assert(joined[i]);
+    }
+    const char *text = scrape();
+    ck_assert_has(text, "bff_jwt_verify_total{result=\"good\"} 4000\n");
+    ck_assert_has(text, "_count{operation=\"start\",result=\"good\"} 2000\n");
+    ck_assert_has(text, "_count{operation=\"_OTHER\",result=\"good\"} 2000\n");
+    ck_assert_has(text, "http_client_active_requests 0\n");
+}
+END_TEST
+
+START_TEST(without_a_start_nothing_counts)
+{
+    metrics_stop();
+    ck_assert(!metrics_thread_join());
+    metric_add(M_JWT_VERIFY, 0, 0, 1);
+    ck_assert_lacks(scrape(), "bff_jwt_verify_total");
+}
+END_TEST
+
+START_TEST(full_table_counts_under_the_catch_all)
+{
+    metrics_stop();
+    static const char *values[METRIC_LABEL_VALUES_MAX];
+    for (size_t i = 0; i < ARRAY_LEN(values); i++)
+        values[i] = i + 1 < ARRAY_LEN(values) ? "x" : "_OTHER";
+    const char *const labels[] = {"http_request_method", "http_route", "http_response_status_code",
+                                  "error_type"};
+    for (size_t i = 0; i < ARRAY_LEN(labels); i++)
+        metric_label_values(M_HTTP_SERVER_DURATION, labels[i], values, ARRAY_LEN(values));
+    ck_assert(metrics_start());
+    const unsigned series = 5000;
+    for (unsigned i = 0; i < series; i++)
+        metric_observe(M_HTTP_SERVER_DURATION, i % 100, i / 100, 0, 0, 0.001);
+    metric_add(M_JWT_VERIFY, 0, 0, 1);
+
+    const char *text = scrape();
+    uint64_t count = 0;
+    for (const char *at = strstr(text, "_count{"); at; at = strstr(at + 1, "_count{"))
+        count += strtoull(strchr(at, '}') + 1, NULL, 10);
+    ck_assert_uint_eq(count, series);
+    ck_assert_has(text, "_count{http_request_method=\"_OTHER\",http_route=\"_OTHER\"");
+    ck_assert_has(text, "bff_jwt_verify_total{");
+}
+END_TEST
+
+START_TEST(docs_have_a_row_for_each_metric)
+{
+    buf_reset(&out);
+    metrics_write_docs(&out);
+    ck_assert(buf_ok(&out));
+    size_t lines = 0;
+    for (size_t i = 0; i < out.len; i++)
+        lines += out.ptr[i] == '\n';
+    ck_assert_uint_eq(lines, METRIC_COUNT + 2);
+    ck_assert_has(out.ptr, "| `bff_ceremony_total` | counter | `step`, `outcome` | Ceremony steps "
+                           "by outcome |\n");
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests = tcase_create("metrics");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, counter_with_escaped_labels);
+    tcase_add_test(tests, index_out_of_range_counts_as_the_last_value);
+    tcase_add_test(tests, label_without_registered_values_is_other);
+    tcase_add_test(tests, untouched_series_are_left_out_but_plain_counters);
+    tcase_add_test(tests, gauges_go_both_ways);
+    tcase_add_test(tests, histogram_buckets_are_cumulative_and_bounds_inclusive);
+    tcase_add_test(tests, values_are_read_at_scrape_time);
+    tcase_add_test(tests, threads_count_while_another_scrapes_and_leave_their_counts);
+    tcase_add_test(tests, without_a_start_nothing_counts);
+    tcase_add_test(tests, full_table_counts_under_the_catch_all);
+    tcase_add_test(tests, docs_have_a_row_for_each_metric);
+    return unit_run(tests, "metrics");
+}
