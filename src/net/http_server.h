@@ -67,12 +67,24 @@ struct http_server_options {
 
 NODISCARD enum err http_server_create(struct loop *l, const struct http_server_options *options,
                                       struct http_server **ret, struct err_text *reterr);
-/* Stops taking connections; those that are open go on. */
+/* Stops taking connections; those that are open go on. The caller may close listen_fd once all
+ * servers that share it are quiet. */
 void http_server_quiesce(struct http_server *s);
-/* Requests handed to routes and not yet ended, plus connections in the middle of a request. */
+/* Connections in the middle of a request: from its first byte to the last of its answer. */
 unsigned http_server_busy(const struct http_server *s);
 /* Every request still open fails with `draining`; then stops and frees. Accepts NULL. */
 void http_server_destroy(struct http_server *s);
+
+/* Version of the HTTP library, for /version. */
+const char *http_server_library_version(void);
+
+/* The label values of the server's metrics, from all route tables of the process. Once, before
+ * metrics_start() and the first http_server_create(). */
+struct route_table {
+    const struct route *routes;
+    size_t count;
+};
+void http_server_register_metrics(const struct route_table *tables, size_t count);
 
 /* ---- reading a request (all borrowed until it ends) */
 void *request_user(const struct request *req);
@@ -89,7 +101,8 @@ request_query(const struct request *req); /* behind '?', raw; ptr NULL when ther
 struct str request_header(const struct request *req, const char *name);
 size_t request_header_count(const struct request *req, const char *name);
 const char *request_id(const struct request *req);
-/* Valid incoming traceparent (W3C Trace Context) or one made here; 55 characters. */
+/* A child of the incoming traceparent (W3C Trace Context) when that is valid, else the root of a
+ * new trace; 55 characters. */
 const char *request_traceparent(const struct request *req);
 struct ip request_client_ip(const struct request *req);
 int64_t request_deadline_ms(const struct request *req); /* monotonic, on the loop's clock */

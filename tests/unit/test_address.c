@@ -3,8 +3,9 @@
  * the client behind proxies (spoofed left part, all trusted, malformed), listen addresses. */
 #include "net/address.h"
 
-#include <check.h>
 #include <stdio.h>
+
+#include "unit.h"
 
 static struct ip ip(const char *text)
 {
@@ -188,7 +189,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("address");
     TCase *tc = tcase_create("address");
     tcase_add_test(tc, addresses_round_trip_in_one_form);
     tcase_add_test(tc, text_that_is_no_plain_address_is_refused);
@@ -197,10 +197,5 @@ int main(void)
     tcase_add_test(tc, the_client_is_the_first_untrusted_address_from_the_right);
     tcase_add_test(tc, listen_addresses_are_parsed_strictly);
     tcase_add_test(tc, port_zero_gives_a_real_port_and_a_taken_port_an_error);
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return unit_run(tc, "address");
 }

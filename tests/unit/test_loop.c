@@ -4,12 +4,13 @@
  * turn, idle hooks, a timer that restarts itself for now. */
 #include "net/loop.h"
 
-#include <check.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+
+#include "unit.h"
 
 static struct loop *loop;
 
@@ -290,7 +291,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("loop");
     TCase *tc = tcase_create("loop");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, timers_fire_in_order_of_time);
@@ -302,10 +302,5 @@ int main(void)
     tcase_add_test(tc, every_post_of_every_thread_runs_once);
     tcase_add_test(tc, idle_hooks_bound_the_sleep_and_may_remove_themselves);
     tcase_add_test(tc, a_stop_before_the_run_is_kept);
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return unit_run(tc, "loop");
 }
