@@ -177,6 +177,20 @@ const struct config *config_of(const struct config_loaded *c)
     return &c->config;
 }
 
+void config_complain(const struct config_loaded *c, const char *key, FILE *errors, const char *text)
+{
+    char quoted[QUOTED_BYTES] = "not shown";
+    enum option_id id;
+
+    if (!option_find(str_of(key), &id) || !c->raws[id].text) {
+        (void)fprintf(errors, "%s: %s\n", key, text);
+        return;
+    }
+    if (may_show(id, c->raws[id].text))
+        config_quote(str_of(c->raws[id].text), quoted);
+    (void)fprintf(errors, "%s: value %s (%s): %s\n", key, quoted, c->raws[id].where, text);
+}
+
 bool config_key_is_secret(struct str key)
 {
     enum option_id id;

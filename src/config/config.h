@@ -125,6 +125,11 @@ NODISCARD int config_load(const struct config_inputs *in, FILE *errors, struct c
 void config_free(struct config_loaded *c); /* cleanses secrets; accepts NULL */
 const struct config *config_of(const struct config_loaded *c);
 
+/* Prints a problem that was found after loading, as config_load() does: key, value and where it
+ * came from, and the text. */
+void config_complain(const struct config_loaded *c, const char *key, FILE *errors,
+                     const char *text);
+
 /* KEY=value (source) a line; secrets as "[redacted N bytes]". */
 void config_print(const struct config_loaded *c, FILE *out);
 /* The flags of --help: one option a line or two. */

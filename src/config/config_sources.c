@@ -142,10 +142,10 @@ static void unknown_key(struct collector *c, struct str key, const char *where)
 
     config_quote(key, quoted);
     if (near)
-        problem_value(c->problems, "%s: unknown key %s: did you mean %s?", where, quoted,
+        problem_value(c->problems, "%s: unknown key (%s): did you mean %s?", quoted, where,
                       near->key);
     else
-        problem_value(c->problems, "%s: unknown key %s: --help lists the keys", where, quoted);
+        problem_value(c->problems, "%s: unknown key (%s): --help lists the keys", quoted, where);
 }
 
 /* What Kubernetes puts into every pod of the namespace for a Service that is called "bff". */

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * config_sources: the file (comments, blanks, precedence below the environment, each kind of bad
+ * line with its number) and secrets in files of their own. */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config_support.h"
+
+/* Every test runs in a process and a directory of its own. */
+static char directory[] = "/tmp/bff-config-XXXXXX";
+
+static void make_directory(void)
+{
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    ck_assert_int_eq(chdir(directory), 0);
+}
+
+static void remove_directory(void)
+{
+    (void)unlink("bff.conf");
+    (void)unlink("secret");
+    ck_assert_int_eq(chdir("/"), 0);
+    ck_assert_int_eq(rmdir(directory), 0);
+}
+
+static void write_file_bytes(const char *name, const char *bytes, size_t len)
+{
+    FILE *f = fopen(name, "w");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_uint_eq(fwrite(bytes, 1, len, f), len);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+static void write_file(const char *name, const char *text)
+{
+    write_file_bytes(name, text, strlen(text));
+}
+
+static struct load load_file(const char *text)
+{
+    write_file("bff.conf", text);
+    return load_for(CONFIG_FOR_SERVICE, FLAGS("--config", "bff.conf"), ENV(MINIMAL));
+}
+
+START_TEST(lines_comments_and_blanks_are_read)
+{
+    struct load l = load_file("# a comment\n\n  BFF_DRAIN_DELAY_S = 7  \r\n"
+                              "\t# another\nBFF_TENANT_ID=a=b\nBFF_OPERATOR_LISTEN=");
+    ck_assert_msg(l.code == 0, "%s", l.printed);
+    ck_assert_int_eq(config_of(l.loaded)->drain_delay_s, 7);
+    ck_assert_str_eq(config_of(l.loaded)->tenant_id, "a=b");
+    ck_assert_ptr_null(config_of(l.loaded)->operator_listen);
+    load_finish(&l);
+}
+END_TEST
+
+START_TEST(the_file_is_the_weakest_source_and_bff_config_names_it_too)
+{
+    write_file("bff.conf", "BFF_DRAIN_DELAY_S=1\nBFF_DRAIN_TIMEOUT_S=1\nBFF_WORKERS=1\n");
+    struct load l =
+        load_for(CONFIG_FOR_SERVICE, FLAGS("--workers=3"),
+                 ENV(MINIMAL, "BFF_CONFIG=bff.conf", "BFF_DRAIN_TIMEOUT_S=2", "BFF_WORKERS=2"));
+    ck_assert_msg(l.code == 0, "%s", l.printed);
+    ck_assert_int_eq(config_of(l.loaded)->drain_delay_s, 1);
+    ck_assert_int_eq(config_of(l.loaded)->drain_timeout_s, 2);
+    ck_assert_int_eq(config_of(l.loaded)->workers, 3);
+    load_finish(&l);
+}
+END_TEST
+
+START_TEST(an_empty_variable_in_the_environment_hides_the_line_of_the_file)
+{
+    write_file("bff.conf", "BFF_TENANT_ID=t\n");
+    struct load l =
+        load_for(CONFIG_FOR_SERVICE, FLAGS("--config=bff.conf"), ENV(MINIMAL, "BFF_TENANT_ID="));
+    ck_assert_msg(l.code == 0, "%s", l.printed);
+    ck_assert_ptr_null(config_of(l.loaded)->tenant_id);
+    load_finish(&l);
+}
+END_TEST
+
+START_TEST(bad_lines_are_named_by_file_and_line)
+{
+    static const struct {
+        const char *text, *problem;
+    } BAD[] = {
+        {"\nnonsense\n", "bff.conf:2: not a setting"},
+        {"BFF_LISTNE=x\n", "\"BFF_LISTNE\": unknown key (bff.conf:1): did you mean BFF_LISTEN?"},
+        {"PATH=x\n", "\"PATH\": unknown key (bff.conf:1)"},
+        {"export BFF_LISTEN=x\n", "unknown key (bff.conf:1)"},
+        {"=x\n", "unknown key (bff.conf:1)"},
+        {"BFF_WORKERS=1\n#\nBFF_WORKERS=1\n", "bff.conf:3: BFF_WORKERS is set before, in line 1"},
+        {"BFF_TENANT_ID=\"t\"\n", "bff.conf:1: BFF_TENANT_ID: quotes are not removed"},
+        {"BFF_CONFIG=other\n", "bff.conf:1: BFF_CONFIG cannot be set in the file itself"},
+        {"BFF_WORKERS=many\n", "BFF_WORKERS: value \"many\" (bff.conf:1): give a whole number"},
+        {"BFF_SERVICE_HOST=x\n", "unknown key (bff.conf:1)"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(BAD); i++) {
+        struct load l = load_file(BAD[i].text);
+        ck_assert_msg(l.code == 78, "%s", BAD[i].text);
+        ck_assert_prints(l, BAD[i].problem);
+        load_finish(&l);
+    }
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_used_is_refused)
+{
+    struct load l = load_for(CONFIG_FOR_SERVICE, FLAGS("--config=absent.conf"), ENV(MINIMAL));
+    ck_assert_int_eq(l.code, 78);
+    ck_assert_prints(l,
+                     "BFF_CONFIG: value \"absent.conf\" (flag --config): the file cannot be read: "
+                     "No such file");
+    load_finish(&l);
+
+    l = load_for(CONFIG_FOR_SERVICE, FLAGS("--config=/"), ENV(MINIMAL));
+    ck_assert_int_eq(l.code, 78);
+    load_finish(&l);
+
+    write_file_bytes("bff.conf", "BFF_WORKERS=1\0\n", 15);
+    l = load_for(CONFIG_FOR_SERVICE, FLAGS("--config=bff.conf"), ENV(MINIMAL));
+    ck_assert_int_eq(l.code, 78);
+    ck_assert_prints(l, "NUL byte");
+    load_finish(&l);
+
+    static char large[70 * 1024];
+    memset(large, '#', sizeof(large));
+    write_file_bytes("bff.conf", large, sizeof(large));
+    l = load_for(CONFIG_FOR_SERVICE, FLAGS("--config=bff.conf"), ENV(MINIMAL));
+    ck_assert_int_eq(l.code, 78);
+    ck_assert_prints(l, "larger than");
+    load_finish(&l);
+}
+END_TEST
+
+static struct load load_secret(const char *bytes, size_t len)
+{
+    write_file_bytes("secret", bytes, len);
+    return load_env(ENV("BFF_REGION=eu", "BFF_CLIENT_ID=a", "BFF_CLIENT_SECRET_FILE=secret"));
+}
+
+START_TEST(a_secret_from_a_file_loses_one_trailing_newline)
+{
+    static const struct {
+        const char *text, *secret;
+    } GOOD[] = {{"s3cret", "s3cret"},
+                {"s3cret\n", "s3cret"},
+                {"s3cret\r\n", "s3cret"},
+                {" s3cret ", " s3cret "}};
+    for (size_t i = 0; i < ARRAY_LEN(GOOD); i++) {
+        struct load l = load_secret(GOOD[i].text, strlen(GOOD[i].text));
+        ck_assert_msg(l.code == 0, "%s", l.printed);
+        ck_assert_str_eq(config_of(l.loaded)->client_secret, GOOD[i].secret);
+        load_finish(&l);
+    }
+}
+END_TEST
+
+START_TEST(a_secret_file_that_is_empty_absent_or_odd_is_refused_without_its_text)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+        const char *problem;
+    } BAD[] = {
+        {"", 0, "the file is empty"},          {"\n", 1, "the file is empty"},
+        {"h4rd\0ly", 7, "NUL byte"},           {"h4rdly\n\n", 8, "more than one line"},
+        {"h4rd\nly", 7, "more than one line"}, {"h4rdly\r", 7, "control characters"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(BAD); i++) {
+        struct load l = load_secret(BAD[i].bytes, BAD[i].len);
+        ck_assert_int_eq(l.code, 78);
+        ck_assert_prints(l, "BFF_CLIENT_SECRET_FILE: value \"secret\" (environment): ");
+        ck_assert_prints(l, BAD[i].problem);
+        ck_assert_hides(l, "h4rd");
+        load_finish(&l);
+    }
+
+    (void)unlink("secret");
+    struct load l =
+        load_env(ENV("BFF_REGION=eu", "BFF_CLIENT_ID=a", "BFF_CLIENT_SECRET_FILE=secret"));
+    ck_assert_int_eq(l.code, 78);
+    ck_assert_prints(l, "the file cannot be read: No such file");
+    ck_assert_hides(l, "BFF_CLIENT_SECRET: not set");
+    load_finish(&l);
+}
+END_TEST
+
+START_TEST(a_secret_may_come_from_one_place_only)
+{
+    write_file("secret", "s3cret\n");
+    struct load l = load_env(ENV(MINIMAL, "BFF_CLIENT_SECRET_FILE=secret"));
+    ck_assert_int_eq(l.code, 78);
+    ck_assert_prints(l, "BFF_CLIENT_SECRET is set as well (environment): set one of them");
+    load_finish(&l);
+
+    l = load_for(CONFIG_FOR_SERVICE, FLAGS("--client-secret-file=secret"),
+                 ENV("BFF_REGION=eu", "BFF_CLIENT_ID=a"));
+    ck_assert_msg(l.code == 0, "%s", l.printed);
+    load_finish(&l);
+
+    l = load_env(ENV(MINIMAL, "BFF_ADMIN_CLIENT_ID=a", "BFF_ADMIN_CLIENT_SECRET_FILE=secret"));
+    ck_assert_msg(l.code == 0, "%s", l.printed);
+    ck_assert_str_eq(config_of(l.loaded)->admin_client_secret, "s3cret");
+    load_finish(&l);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *t = tcase_create("config_sources");
+    tcase_add_checked_fixture(t, make_directory, remove_directory);
+    tcase_add_test(t, lines_comments_and_blanks_are_read);
+    tcase_add_test(t, the_file_is_the_weakest_source_and_bff_config_names_it_too);
+    tcase_add_test(t, an_empty_variable_in_the_environment_hides_the_line_of_the_file);
+    tcase_add_test(t, bad_lines_are_named_by_file_and_line);
+    tcase_add_test(t, a_file_that_cannot_be_used_is_refused);
+    tcase_add_test(t, a_secret_from_a_file_loses_one_trailing_newline);
+    tcase_add_test(t, a_secret_file_that_is_empty_absent_or_odd_is_refused_without_its_text);
+    tcase_add_test(t, a_secret_may_come_from_one_place_only);
+    return unit_run(t, "config_sources");
+}
