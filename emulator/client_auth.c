@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One function for each method; --client-auth decides which of them the application may use. The
+ * management application always uses its secret. */
+#include "emulator/client_auth.h"
+
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+#include "base/base64.h"
+#include "base/crypto.h"
+
+enum { KEY_FILE_BYTES_MAX = 64 * 1024, ASSERTION_LIFE_MAX_S = 7200, CLOCK_SKEW_S = 60 };
+
+static const char ASSERTION_TYPE[] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/* ---- keys ---------------------------------------------------------------------------------- */
+
+static bool read_file(const char *path, struct buf *out)
+{
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        perror(path);
+        return false;
+    }
+    char *room = buf_room(out, KEY_FILE_BYTES_MAX);
+    if (room)
+        buf_added(out, fread(room, 1, KEY_FILE_BYTES_MAX, file));
+    (void)fclose(file);
+    return buf_ok(out);
+}
+
+bool client_auth_load_keys(struct emulator *e)
+{
+    const char *path = e->options->client_key_file;
+    if (!path)
+        return true;
+    static const struct json_limits LIMITS = {
+        .bytes_max = KEY_FILE_BYTES_MAX, .depth_max = 8, .values_max = 2000};
+    AUTO_BUF struct buf text = {0};
+    buf_init(&text, KEY_FILE_BYTES_MAX);
+    if (!read_file(path, &text))
+        return false;
+
+    struct json_error error;
+    if (text.len > 0 && text.ptr[0] == '{') {
+        if (json_parse(buf_str(&text), &LIMITS, &e->client_keys, &error) == ERR_OK)
+            return true;
+    } else {
+        BIO *bio = BIO_new_mem_buf(text.ptr, (int)text.len);
+        e->client_key = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
+        BIO_free(bio);
+        ERR_clear_error();
+        if (e->client_key)
+            return true;
+    }
+    fprintf(stderr, "%s: neither a PEM public key nor a JWKS\n", path);
+    return false;
+}
+
+/* The key for the assertion; the caller frees it. */
+static EVP_PKEY *find_key(const struct emulator *e, struct str kid)
+{
+    if (e->client_key && EVP_PKEY_up_ref(e->client_key) == 1)
+        return e->client_key;
+    const struct json *keys = json_member(e->client_keys, "keys");
+    for (const struct json *k = json_first(keys); k; k = json_next(k)) {
+        const struct str its_kid = json_string(json_member(k, "kid"));
+        if (str_eq(its_kid, kid))
+            return jwk_read(k);
+    }
+    return NULL;
+}
+
+/* ---- secrets ------------------------------------------------------------------------------- */
+
+static enum client_auth_result check_secret(const struct options *o, struct str id,
+                                            struct str secret)
+{
+    if (str_is(id, o->client_id) && crypto_equal(secret, str_of(o->client_secret)))
+        return CLIENT_IS_APP;
+    if (str_is(id, o->admin_client_id) && crypto_equal(secret, str_of(o->admin_client_secret)))
+        return CLIENT_IS_ADMIN;
+    return CLIENT_REFUSED;
+}
+
+/* RFC 6749 §2.3.1: both halves are form-encoded before they are joined. */
+static enum client_auth_result check_basic(struct call *call, struct str header)
+{
+    const struct str text = {header.ptr + 6, header.len - 6};
+    uint8_t *bytes = arena_alloc(&call->arena, base64_decoded_max(text.len));
+    size_t len = 0;
+    if (!bytes || !base64_decode(text, false, bytes, &len))
+        return CLIENT_REFUSED;
+    const char *colon = memchr(bytes, ':', len);
+    if (!colon)
+        return CLIENT_REFUSED;
+    const size_t id_len = (size_t)(colon - (const char *)bytes);
+    const struct str id = form_decode((struct str){(const char *)bytes, id_len}, &call->arena);
+    const struct str secret = form_decode((struct str){colon + 1, len - id_len - 1}, &call->arena);
+    return check_secret(call->emulator->options, id, secret);
+}
+
+/* ---- assertions ---------------------------------------------------------------------------- */
+
+static bool is_our_audience(struct call *call, struct str aud)
+{
+    static const char *const PATHS[] = {"/oidc/token", "/cis/oidc/token"};
+    const struct str base = str_of(call_base_url(call));
+    for (size_t i = 0; i < ARRAY_LEN(PATHS); i++) {
+        if (base.ptr && str_starts_with(aud, base) &&
+            str_is((struct str){aud.ptr + base.len, aud.len - base.len}, PATHS[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool are_claims_right(struct call *call, const struct json *claims)
+{
+    const struct str id = str_of(call->emulator->options->client_id);
+    const double now = (double)call->now_s;
+    double iat = 0, exp = 0;
+    return str_eq(json_string(json_member(claims, "iss")), id) &&
+           str_eq(json_string(json_member(claims, "sub")), id) &&
+           is_our_audience(call, json_string(json_member(claims, "aud"))) &&
+           json_number(json_member(claims, "iat"), &iat) &&
+           json_number(json_member(claims, "exp"), &exp) && exp > now &&
+           iat <= now + CLOCK_SKEW_S && exp - iat <= ASSERTION_LIFE_MAX_S &&
+           json_string(json_member(claims, "jti")).len > 0;
+}
+
+/* False: this jti was seen before. */
+static bool remember_jti(struct emulator *e, struct str jti)
+{
+    static char seen[] = "seen";
+    pthread_mutex_lock(&e->lock);
+    const bool fresh = table_put(&e->assertions, jti, seen);
+    pthread_mutex_unlock(&e->lock);
+    return fresh;
+}
+
+static bool is_assertion_good(struct call *call, struct str text)
+{
+    struct jws token;
+    if (!jws_split(text, &token))
+        return false;
+    enum jws_alg alg = JWS_RS256;
+    const struct str signature = {(const char *)token.signature, token.signature_len};
+    EVP_PKEY *key = find_key(call->emulator, json_string(json_member(token.header, "kid")));
+    const bool good = key && jws_alg_parse(json_string(json_member(token.header, "alg")), &alg) &&
+                      jws_verify(alg, key, token.input, signature) &&
+                      are_claims_right(call, token.claims) &&
+                      remember_jti(call->emulator, json_string(json_member(token.claims, "jti")));
+    EVP_PKEY_free(key);
+    jws_finish(&token);
+    return good;
+}
+
+/* ---- the choice ---------------------------------------------------------------------------- */
+
+enum proof { PROOF_NONE, PROOF_POST, PROOF_BASIC, PROOF_ASSERTION, PROOF_TLS };
+
+static enum proof offered_proof(const struct call *call, const struct form *form)
+{
+    const struct str header = http_request_header(call->request, "Authorization");
+    if (header.len > 6 && str_eq_nocase((struct str){header.ptr, 6}, STR("Basic ")))
+        return form_value(form, "client_secret").ptr ? PROOF_NONE : PROOF_BASIC;
+    if (form_value(form, "client_assertion").ptr)
+        return PROOF_ASSERTION;
+    if (form_value(form, "client_secret").ptr)
+        return PROOF_POST;
+    return connection_has_client_cert(call->connection) ? PROOF_TLS : PROOF_NONE;
+}
+
+static enum client_auth_result check_proof(struct call *call, const struct form *form,
+                                           enum proof proof)
+{
+    const struct options *o = call->emulator->options;
+    const struct str id = form_value(form, "client_id");
+    switch (proof) {
+    case PROOF_NONE:
+        return CLIENT_REFUSED;
+    case PROOF_POST:
+        return check_secret(o, id, form_value(form, "client_secret"));
+    case PROOF_BASIC:
+        return check_basic(call, http_request_header(call->request, "Authorization"));
+    case PROOF_ASSERTION:
+        return str_is(id, o->client_id) &&
+                       str_is(form_value(form, "client_assertion_type"), ASSERTION_TYPE) &&
+                       is_assertion_good(call, form_value(form, "client_assertion"))
+                   ? CLIENT_IS_APP
+                   : CLIENT_REFUSED;
+    case PROOF_TLS:
+        return str_is(id, o->client_id) ? CLIENT_IS_APP : CLIENT_REFUSED;
+    }
+    return CLIENT_REFUSED;
+}
+
+static bool is_allowed(enum client_auth allowed, enum proof proof)
+{
+    switch (allowed) {
+    case CLIENT_AUTH_ANY:
+        return true;
+    case CLIENT_AUTH_SECRET_POST:
+        return proof == PROOF_POST;
+    case CLIENT_AUTH_SECRET_BASIC:
+        return proof == PROOF_BASIC;
+    case CLIENT_AUTH_PRIVATE_KEY_JWT:
+        return proof == PROOF_ASSERTION;
+    case CLIENT_AUTH_TLS:
+        return proof == PROOF_TLS;
+    }
+    return false;
+}
+
+enum client_auth_result client_auth_check(struct call *call, const struct form *form)
+{
+    const enum proof proof = offered_proof(call, form);
+    const enum client_auth_result result = check_proof(call, form, proof);
+    if (result == CLIENT_IS_APP && !is_allowed(call->emulator->options->client_auth, proof))
+        return CLIENT_REFUSED;
+    return result;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Command line of the emulator. Every value has a demo default, so that it runs without arguments.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/auto.h"
+
+enum client_auth {
+    CLIENT_AUTH_ANY,
+    CLIENT_AUTH_SECRET_POST,
+    CLIENT_AUTH_SECRET_BASIC,
+    CLIENT_AUTH_PRIVATE_KEY_JWT,
+    CLIENT_AUTH_TLS,
+};
+
+/* All text is borrowed from argv or literal. */
+struct options {
+    const char *listen; /* host:port, IPv6 hosts in brackets */
+    bool tls;
+    const char *tls_name; /* NULL: the listen host */
+    const char *dir;      /* NULL: a new temporary directory, removed at exit */
+    const char *client_id;
+    const char *client_secret;
+    const char *admin_client_id;
+    const char *admin_client_secret;
+    const char *tenant_id;
+    const char *issuer;
+    enum client_auth client_auth;
+    const char *client_key_file; /* PEM public key or JWKS that verifies assertions; or NULL */
+    const char *alg;             /* RS256, PS256 or ES256 */
+    const char *call_log_file;   /* NULL: none */
+    int64_t token_ttl_s;
+    bool exit_with_stdin;
+};
+
+enum options_result { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_WRONG };
+
+/* Prints what is wrong to err. *ret is complete only with OPTIONS_RUN. */
+NODISCARD enum options_result options_parse(int argc, char **argv, struct options *ret, FILE *err);
+void options_help(FILE *out);
