@@ -11,8 +11,9 @@
 #include "net/http_server.h"
 
 struct operator_keys; /* name and SHA-256 of each key (api/operator_auth.h) */
-struct decoy_shape;   /* length and alphabet of the last genuine challenge, shared, lock-free */
+struct decoy_shape;   /* length and alphabet of the last genuine challenge (api/decoy.h) */
 struct health;        /* readiness of the process (api/ops.h), shared */
+struct detached;      /* a call to the vendor that outlives its request (api/detached.h) */
 
 struct app {
     const struct config *config;
@@ -27,11 +28,24 @@ struct app {
         *operator_keys; /* shared, immutable; NULL without the operator listener */
     struct jwt_policy policy;
     char *vendor_urls[VENDOR_CALL_COUNT]; /* owned: upstream URL + path, built once */
+    struct detached *detached;            /* owned, newest first */
+    unsigned detached_count;
 };
+
+/* Registers the label values of the metrics that api/ counts; once, before metrics_start(). */
+void api_register_metrics(void);
 
 /* Fills policy and vendor_urls from app->config; the other members are set by the caller before. */
 NODISCARD enum err app_init(struct app *app);
+/* Gives up the calls that outlived their requests (those who wait for them get `draining`). Call it
+ * on the loop's thread after http_server_destroy() and before the client, the keeper's view, the
+ * store and the loop go. Accepts a zeroed app. */
 void app_finish(struct app *app);
+/* Calls to the vendor whose request has ended: a drain waits for these too. */
+static inline unsigned app_detached_calls(const struct app *app)
+{
+    return app->detached_count;
+}
 
 /* The whole app API on one screen each: api/routes.c */
 extern const struct route PUBLIC_ROUTES[];

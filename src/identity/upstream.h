@@ -41,9 +41,13 @@ struct vendor_error {
                                   shown; else NULL */
     bool token_is_bad;         /* the body says that the *token* is bad: unauthorized_request,
                                   invalid_token, "Invalid token" */
+    bool session_gone;         /* "Session not found" */
 };
 void vendor_error_read(struct str body, struct vendor_error *ret);
 
+/* Does a 2xx answer say that its body is JSON in UTF-8? ERR_UPSTREAM_INVALID_RESPONSE, with a
+ * literal in *ret_reason, when it does not. */
+NODISCARD enum err vendor_body_is_json(const struct call_answer *answer, const char **ret_reason);
 /* Body of a 2xx answer that must be a JSON object: content type, charset, strictness. Errors:
  * ERR_UPSTREAM_INVALID_RESPONSE, ERR_NO_MEMORY; *ret_reason a literal. */
 NODISCARD enum err vendor_body_read(const struct call_answer *answer, struct json **ret,
@@ -55,6 +59,10 @@ NODISCARD enum err vendor_body_read(const struct call_answer *answer, struct jso
  * ERR_UPSTREAM_TIMEOUT. */
 NODISCARD enum err vendor_answer_outcome(enum vendor_call call, const struct call_answer *answer,
                                          int *ret_retry_after_s);
+
+/* Ceiling of every request body to the vendor: escapes may make an app's 32 KiB six times as long.
+ */
+enum { VENDOR_BODY_MAX = 256 * 1024 };
 
 struct start_call {
     struct str user_id, identifier, identifier_type, device_id; /* ptr NULL: absent */
@@ -68,11 +76,12 @@ NODISCARD enum err start_answer(const struct call_answer *answer, struct arena *
 
 struct authenticate_call {
     struct str user_id, key_id, challenge, signature;
-    struct str device_id, resource, org_id, session_id; /* ptr NULL: absent */
-    struct str claims;                                  /* JSON text or ptr NULL */
-    bool ask_approval_data;            /* adds claims.id_token.approval_data: null */
-    struct str user_agent, ip_address; /* ptr NULL: absent */
+    struct str resource, org_id, session_id; /* ptr NULL: absent */
+    const struct json *claims;               /* the app's, NULL: absent */
+    bool ask_approval_data;                  /* puts claims.id_token.approval_data: null */
+    struct str user_agent, ip_address;       /* ptr NULL: absent */
 };
+/* device_id is not among them: no public page lists it for this call (contract 5.3). */
 void authenticate_body(struct buf *out, const struct authenticate_call *c);
 
 struct register_call {
@@ -86,7 +95,15 @@ void face_revoke_body(struct buf *out, struct str user_id);
 void refresh_body(struct buf *out, struct str refresh_token);
 void logout_body(struct buf *out, struct str session_id);
 
-/* UserTokens or RefreshedTokens (contract 5.3, 5.7). Arena copies. */
+enum {
+    CHALLENGE_BYTES_MAX = 4096,
+    VENDOR_TOKEN_BYTES_MAX = 64 * 1024, /* the verifier's own limit is tighter */
+    REFRESH_TOKEN_BYTES_MAX = 8192,
+    VENDOR_SESSION_ID_BYTES_MAX = 255,
+};
+
+/* UserTokens or RefreshedTokens (contract 5.3, 5.7). Arena copies. Errors:
+ * ERR_UPSTREAM_INVALID_RESPONSE, ERR_NO_MEMORY; *ret_reason a literal. */
 struct vendor_tokens {
     struct str access_token, id_token, refresh_token, session_id; /* ptr NULL: absent */
     int64_t expires_in_s;

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A worker's share of the application: what is worked out of the configuration once. */
+#include "api/app.h"
+
+#include <stdio.h>
+
+#include "api/detached.h"
+#include "api/flow.h"
+#include "observe/metrics.h"
+
+void api_register_metrics(void)
+{
+    flow_register_metrics();
+    metric_label_values(M_JWT_VERIFY, "result", JWT_REASON_LABELS, JWT_REASON_COUNT);
+}
+
+enum err app_init(struct app *app)
+{
+    app->policy = jwt_policy_of(app->config);
+    for (size_t i = 0; i < VENDOR_CALL_COUNT; i++) {
+        const char *path = vendor_call_row((enum vendor_call)i)->path;
+        if (asprintf(&app->vendor_urls[i], "%s%s", app->config->upstream_url, path) < 0) {
+            app->vendor_urls[i] = NULL;
+            return ERR_NO_MEMORY;
+        }
+    }
+    return ERR_OK;
+}
+
+void app_finish(struct app *app)
+{
+    detached_give_up_all(app);
+    for (size_t i = 0; i < VENDOR_CALL_COUNT; i++) {
+        free(app->vendor_urls[i]);
+        app->vendor_urls[i] = NULL;
+    }
+}
