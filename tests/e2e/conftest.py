@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures. A test asks for `shared` when any running service will do, and for `emulator`, `hostile`
+and `bff` when it needs its own. Whatever a fixture starts, it stops, and it asserts that the end was
+clean: status 0 on SIGTERM and no sanitizer report."""
+import itertools
+
+import pytest
+
+from harness import reports
+from harness.device import Phone
+from harness.emulator import Emulator
+from harness.hostile import Hostile
+from harness.paths import EMULATOR, SERVICE
+from harness.service import Service
+
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        reports.clear()
+        for binary in (SERVICE, EMULATOR):
+            if not binary.exists():
+                raise pytest.UsageError(f"{binary} is not built")
+
+
+def pytest_sessionfinish(session):
+    worker = getattr(session.config, "workerinput", {}).get("workerid")
+    reports.save_partial(worker or "main")
+    if worker is None:
+        reports.write()
+
+
+@pytest.fixture
+def keep():
+    """Registers something with stop(); stopped in reverse order, every one of them, failures told."""
+    kept = []
+
+    def register(thing):
+        kept.append(thing)
+        return thing
+
+    yield register
+    failures = []
+    for thing in reversed(kept):
+        try:
+            thing.stop()
+        except AssertionError as failure:
+            failures.append(failure)
+    if failures:
+        raise failures[0]
+
+
+@pytest.fixture
+def start_emulator(tmp_path, keep):
+    """start_emulator(*arguments, tls=True) -> an emulator of the test's own."""
+    numbers = itertools.count(1)
+
+    def start(*arguments, tls=True):
+        directory = tmp_path / f"emulator-{next(numbers)}"
+        directory.mkdir()
+        return keep(Emulator(directory, *arguments, tls=tls))
+
+    return start
+
+
+@pytest.fixture
+def emulator(start_emulator):
+    return start_emulator()
+
+
+@pytest.fixture
+def start_hostile(tmp_path, keep):
+    """start_hostile(**options) -> an upstream in the hands of the test."""
+    numbers = itertools.count(1)
+
+    def start(**options):
+        directory = tmp_path / f"hostile-{next(numbers)}"
+        directory.mkdir()
+        return keep(Hostile(directory, **options))
+
+    return start
+
+
+@pytest.fixture
+def hostile(start_hostile):
+    return start_hostile()
+
+
+@pytest.fixture
+def bff(tmp_path, keep):
+    """bff(upstream, BFF_X=value, ...) -> a service of the test's own. Options of Service go by name:
+    arguments, wait_ready."""
+    numbers = itertools.count(1)
+
+    def start(upstream=None, arguments=(), wait_ready=True, **config):
+        directory = tmp_path / f"service-{next(numbers)}"
+        directory.mkdir()
+        return keep(Service(directory, upstream, config, arguments, wait_ready))
+
+    return start
+
+
+@pytest.fixture
+def phone():
+    """phone(service, emulator, kind="ec") -> a user with a device that is not enrolled yet."""
+    return Phone
+
+
+class Shared:
+    """An emulator and a service that many tests use one after the other."""
+
+    def __init__(self, directory):
+        self.emulator = Emulator(directory)
+        self.service = Service(directory, self.emulator)
+        self.api = self.service.client()
+
+    def phone(self, kind="ec", **options):
+        return Phone(self.service, self.emulator, kind, **options)
+
+    def stop(self):
+        try:
+            self.service.stop()
+        finally:
+            self.emulator.stop()
+
+
+@pytest.fixture(scope="session")
+def _shared_for_session(tmp_path_factory):
+    shared = Shared(tmp_path_factory.mktemp("shared"))
+    yield shared
+    shared.stop()
+
+
+@pytest.fixture
+def shared(_shared_for_session):
+    """One emulator and one service for each test process, with the emulator's faults, calls and clock
+    reset. Tests make their own users and leave settings alone."""
+    _shared_for_session.emulator.reset()
+    return _shared_for_session

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where things are, and how patient this build wants its tests to be."""
+import json
+import os
+import pathlib
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+DATA = ROOT / "tests" / "data"
+BUILD = pathlib.Path(os.environ.get("BFF_BUILD_DIR", ROOT / "build")).resolve()
+REPORTS = pathlib.Path(os.environ.get("BFF_TEST_REPORT_DIR", BUILD / "reports")).resolve()
+
+SERVICE = BUILD / "src" / "biometrics-bff"
+EMULATOR = BUILD / "emulator" / "mosaic-emulator"
+PHONE = BUILD / "phone" / "virtual-phone"
+
+
+def _sanitizer():
+    options = BUILD / "meson-info" / "intro-buildoptions.json"
+    if not options.exists():
+        return "none"
+    for option in json.loads(options.read_text()):
+        if option["name"] == "b_sanitize":
+            return option["value"]
+    return "none"
+
+
+SANITIZER = _sanitizer()
+
+# Deadlines of the tests are multiplied by this; they say "never", not "how fast".
+PATIENCE = float(os.environ.get("BFF_TEST_PATIENCE", "1" if SANITIZER == "none" else "4"))

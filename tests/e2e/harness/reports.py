@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests measured about themselves, for the totals that `./dev test` prints. Each worker
+process collects; at the end the main process adds up and writes REPORTS/*.json."""
+import collections
+import json
+import re
+
+from .paths import REPORTS, ROOT
+
+_codes = set()
+_counts = collections.Counter()
+
+
+def saw_answer(answer):
+    code = None
+    if answer.status >= 400:
+        try:
+            code = answer.code
+        except (ValueError, AttributeError):
+            pass
+    if code:
+        _codes.add(code)
+
+
+def count(title, n=1):
+    """Adds n to a line of the closing totals, e.g. count("tokens refused")."""
+    _counts[title] += n
+
+
+def error_codes():
+    """Every code of the error table in src/base/error.h, in its order."""
+    table = (ROOT / "src" / "base" / "error.h").read_text()
+    return re.findall(r"X\(ERR_\w+,\s*\d+,[\s\\]*\"(\w+)\"", table)
+
+
+def _partial_dir():
+    return REPORTS / "partial"
+
+
+def clear():
+    if _partial_dir().exists():
+        for old in _partial_dir().glob("*.json"):
+            old.unlink()
+
+
+def save_partial(worker):
+    _partial_dir().mkdir(parents=True, exist_ok=True)
+    document = {"codes": sorted(_codes), "counts": dict(_counts)}
+    (_partial_dir() / f"{worker}.json").write_text(json.dumps(document))
+
+
+def write():
+    """Merges what the workers saved."""
+    reached, counts = set(), collections.Counter()
+    for path in _partial_dir().glob("*.json"):
+        document = json.loads(path.read_text())
+        reached.update(document["codes"])
+        counts.update(document["counts"])
+    table = error_codes()
+    missing = [code for code in table if code not in reached]
+    lines = [f"error rows reached: {len(table) - len(missing)} of {len(table)}"]
+    if missing:
+        lines.append("error rows not reached: " + ", ".join(missing))
+    lines += [f"{title}: {counts[title]}" for title in sorted(counts)]
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    document = {"title": "end to end", "lines": lines, "missing_error_codes": missing}
+    (REPORTS / "e2e.json").write_text(json.dumps(document, indent=1))

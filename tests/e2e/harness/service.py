@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The service: the process, its listeners, its log lines, its metrics."""
+import re
+
+from .http import Client
+from .paths import SERVICE
+from .process import Process
+from .waiting import until
+
+_SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+DEFAULTS = {
+    "BFF_LISTEN": "127.0.0.1:0",
+    "BFF_MANAGEMENT_LISTEN": "127.0.0.1:0",
+    "BFF_WORKERS": "2",
+    "BFF_LOG_FORMAT": "json",
+    "BFF_DRAIN_DELAY_S": "0",
+    "BFF_DRAIN_TIMEOUT_S": "5",
+}
+
+
+class Service(Process):
+    """Started with the upstream's settings, then `config` on top (None removes a setting)."""
+
+    def __init__(self, directory, upstream=None, config=None, arguments=(), wait_ready=True,
+                 name="biometrics-bff"):
+        settings = {**DEFAULTS, **(upstream.config() if upstream else {}), **(config or {})}
+        self.settings = {key: str(value) for key, value in settings.items() if value is not None}
+        super().__init__([SERVICE, *arguments], directory, env=self.settings, name=name)
+        if wait_ready:
+            self.wait_event("service.ready")
+
+    # ---- log ----
+
+    def wait_event(self, action, timeout_s=15.0, **members):
+        """The first log line with this event.action and these members ("a_b" stands for "a.b")."""
+        wanted = {name.replace("_", "."): value for name, value in members.items()}
+        return self.wait_record(
+            lambda record: record.get("event.action") == action
+            and all(record.get(name) == value for name, value in wanted.items()),
+            f"event.action {action} {wanted or ''}", timeout_s)
+
+    def events(self, action):
+        return [record for record in self.records() if record.get("event.action") == action]
+
+    def access_line(self, request_id):
+        """The access line of the request with this id."""
+        return self.wait_record(
+            lambda record: record.get("event.action") == "http.request"
+            and record.get("http.request.id") == request_id, f"http.request.id {request_id}")
+
+    # ---- listeners ----
+
+    def address(self, listener):
+        ready = self.wait_event("listener.ready", listener=listener)
+        return ready["server.address"], ready["server.port"]
+
+    def client(self, **options):
+        return Client(*self.address("public"), **options)
+
+    def management(self, **options):
+        return Client(*self.address("management"), **options)
+
+    def operator(self, **options):
+        return Client(*self.address("operator"), **options)
+
+    def raw(self):
+        return self.client().raw()
+
+    # ---- metrics ----
+
+    def metrics(self):
+        """[(name, labels, value)] of one scrape."""
+        answer = self.management().get("/metrics")
+        assert answer.status == 200, answer
+        series = []
+        for line in answer.body.decode().splitlines():
+            match = _SERIES.match(line)
+            if match:
+                labels = dict(_LABEL.findall(match.group(2) or ""))
+                series.append((match.group(1), labels, float(match.group(3))))
+        return series
+
+    def metric(self, name, **labels):
+        """Sum of the series of this name that carry these labels; 0 when there are none."""
+        return sum(value for found, have, value in self.metrics()
+                   if found == name and labels.items() <= have.items())
+
+    def wait_metric(self, minimum, name, **labels):
+        until(lambda: self.metric(name, **labels) >= minimum, f"{name} {labels} >= {minimum}")
