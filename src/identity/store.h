@@ -10,6 +10,45 @@
 #include "net/loop.h"
 
 struct store;
+
+/* X(enum, "table" label) */
+#define STORE_TABLE_TABLE(X)                                                                       \
+    X(STORE_USED_CHALLENGES, "used_challenges")                                                    \
+    X(STORE_REFRESHES, "refreshes")                                                                \
+    X(STORE_RATES_USER, "rates_user")                                                              \
+    X(STORE_RATES_ADDRESS, "rates_address")                                                        \
+    X(STORE_LOCKOUTS, "lockouts")
+enum store_table {
+#define X(id, label) id,
+    STORE_TABLE_TABLE(X)
+#undef X
+        STORE_TABLE_COUNT
+};
+
+/* What M_LIMITED counts; a table at its ceiling counts as its own limit. X(enum, "limit" label) */
+#define STORE_LIMIT_TABLE(X)                                                                       \
+    X(STORE_LIMIT_RATE_USER, "rate_user")                                                          \
+    X(STORE_LIMIT_RATE_ADDRESS, "rate_address")                                                    \
+    X(STORE_LIMIT_LOCKOUT, "lockout")                                                              \
+    X(STORE_LIMIT_UPSTREAM, "upstream")                                                            \
+    X(STORE_LIMIT_USED_CHALLENGES_FULL, "used_challenges_full")                                    \
+    X(STORE_LIMIT_REFRESHES_FULL, "refreshes_full")                                                \
+    X(STORE_LIMIT_RATES_FULL, "rates_full")                                                        \
+    X(STORE_LIMIT_LOCKOUTS_FULL, "lockouts_full")                                                  \
+    X(STORE_LIMIT_OTHER, "_OTHER")
+enum store_limit {
+#define X(id, label) id,
+    STORE_LIMIT_TABLE(X)
+#undef X
+        STORE_LIMIT_COUNT
+};
+
+/* Registers the label values of M_TABLE_ENTRIES, M_TABLE_MAX and M_LIMITED: once, before
+ * metrics_start(). */
+void store_metrics_register(void);
+/* Shows the tables of s at each scrape: once, after store_create(); s must outlive the scrapes. */
+void store_metrics_watch(struct store *s);
+
 NODISCARD enum err store_create(const struct config *config, struct store **ret,
                                 struct err_text *reterr);
 void store_destroy(struct store *s);
@@ -19,9 +58,10 @@ void store_destroy(struct store *s);
 NODISCARD enum err store_use_challenge(struct store *s, const uint8_t id[16], int64_t now_ms,
                                        int64_t expires_ms);
 
-/* Token buckets. user: (user, address) for anonymous operations or (sub) for Bearer operations.
- * ERR_OK or ERR_RATE_LIMITED with *ret_retry_after_s. A table at its ceiling lets the call through
- * and counts it (metric): a full table must not lock everybody out. */
+/* Token buckets of `count`, refilled over the period. user: (user, address) for anonymous
+ * operations or (sub) for Bearer operations. ERR_OK or ERR_RATE_LIMITED with *ret_retry_after_s. A
+ * table at its ceiling lets the call through and counts it (metric): a full table must not lock
+ * everybody out. */
 NODISCARD enum err store_rate_user(struct store *s, struct str who, int64_t now_ms,
                                    int *ret_retry_after_s);
 NODISCARD enum err store_rate_address(struct store *s, struct str address, int64_t now_ms,

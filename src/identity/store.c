@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The store's ground: its tables, the keys under which their entries are kept, and how they show in
+ * the metrics. What is done with them is in store_challenges.c, store_limits.c, store_refresh.c. */
+#include "identity/store_internal.h"
+
+enum { RATES_MAX = 100000, LOCKOUTS_MAX = 100000 };
+
+static const char *const TABLE_LABELS[STORE_TABLE_COUNT] = {
+#define X(id, label) [id] = label,
+    STORE_TABLE_TABLE(X)
+#undef X
+};
+
+static const char *const LIMIT_LABELS[STORE_LIMIT_COUNT] = {
+#define X(id, label) [id] = label,
+    STORE_LIMIT_TABLE(X)
+#undef X
+};
+
+static bool tables_create(struct store *s, size_t challenges_max)
+{
+    s->tables[STORE_USED_CHALLENGES] = table_create(challenges_max, 0, NULL);
+    s->tables[STORE_RATES_USER] = table_create(RATES_MAX, STORE_RATE_BYTES, NULL);
+    s->tables[STORE_RATES_ADDRESS] = table_create(RATES_MAX, STORE_RATE_BYTES, NULL);
+    s->tables[STORE_LOCKOUTS] = table_create(LOCKOUTS_MAX, STORE_LOCKOUT_BYTES, NULL);
+    return s->tables[STORE_USED_CHALLENGES] && s->tables[STORE_RATES_USER] &&
+           s->tables[STORE_RATES_ADDRESS] && s->tables[STORE_LOCKOUTS];
+}
+
+enum err store_create(const struct config *config, struct store **ret, struct err_text *reterr)
+{
+    struct store *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return ERR_NO_MEMORY;
+    s->rate_user = config->rate_per_user;
+    s->rate_address = config->rate_per_address;
+    s->lockout_failures = config->lockout_failures;
+    s->lockout_window_ms = config->lockout_window_s * 1000;
+    s->upstream_max_per_second = config->upstream_max_per_second;
+    s->refreshes = refresh_table_create(config->refresh_replay_s);
+    if (!s->refreshes || !tables_create(s, (size_t)config->used_challenges_max)) {
+        store_destroy(s);
+        return ERR_NO_MEMORY;
+    }
+    if (!crypto_random(s->mac_key, sizeof(s->mac_key))) {
+        store_destroy(s);
+        return err_set(reterr, ERR_INTERNAL, "no randomness for the key of the tables");
+    }
+    *ret = s;
+    return ERR_OK;
+}
+
+void store_destroy(struct store *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < STORE_TABLE_COUNT; i++)
+        table_destroy(s->tables[i]);
+    refresh_table_destroy(s->refreshes);
+    crypto_cleanse(s->mac_key, sizeof(s->mac_key));
+    free(s);
+}
+
+bool store_key(const struct store *s, struct str text, struct table_key *ret)
+{
+    uint8_t mac[SHA256_BYTES];
+
+    if (!crypto_hmac_sha256(s->mac_key, sizeof(s->mac_key), text, mac))
+        return false;
+    memcpy(ret->bytes, mac, sizeof(ret->bytes));
+    return true;
+}
+
+/* A MAC over both MACs: no pair of texts runs into another pair. */
+bool store_key_pair(const struct store *s, struct str a, struct str b, struct table_key *ret)
+{
+    struct table_key keys[2];
+
+    return store_key(s, a, &keys[0]) && store_key(s, b, &keys[1]) &&
+           store_key(s, (struct str){(const char *)keys, sizeof(keys)}, ret);
+}
+
+/* ---- metrics */
+
+void store_metrics_register(void)
+{
+    metric_label_values(M_TABLE_ENTRIES, "table", TABLE_LABELS, STORE_TABLE_COUNT);
+    metric_label_values(M_TABLE_MAX, "table", TABLE_LABELS, STORE_TABLE_COUNT);
+    metric_label_values(M_LIMITED, "limit", LIMIT_LABELS, STORE_LIMIT_COUNT);
+}
+
+static double read_count(void *arg)
+{
+    return (double)table_count(arg);
+}
+
+static double read_max(void *arg)
+{
+    return (double)table_max(arg);
+}
+
+void store_metrics_watch(struct store *s)
+{
+    for (unsigned i = 0; i < STORE_TABLE_COUNT; i++) {
+        struct table *t = i == STORE_REFRESHES ? refresh_table_ground(s->refreshes) : s->tables[i];
+        metric_on_scrape(M_TABLE_ENTRIES, i, read_count, t);
+        metric_on_scrape(M_TABLE_MAX, i, read_max, t);
+    }
+}
