@@ -74,6 +74,11 @@ bool crypto_init(void)
     return false;
 }
 
+const char *crypto_library_version(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION_STRING);
+}
+
 void crypto_finish(void)
 {
     if (!ready)

@@ -12,6 +12,8 @@ enum { SHA256_BYTES = 32, AEAD_KEY_BYTES = 32, AEAD_NONCE_BYTES = 12, AEAD_TAG_B
 /* Fetches digests and ciphers; call once before any thread exists. False: OpenSSL is unusable. */
 NODISCARD bool crypto_init(void);
 void crypto_finish(void);
+/* For /version. */
+const char *crypto_library_version(void);
 /* False when the system gives no randomness: the caller fails closed. */
 NODISCARD bool crypto_random(void *out, size_t bytes);
 /* Non-cryptographic jitter, uniform in [0, bound); bound > 0. */

@@ -152,6 +152,11 @@ void seal_ring_free(struct seal_ring *r)
     free(r);
 }
 
+bool seal_ring_derive(const struct seal_ring *r, struct str label, uint8_t out[32])
+{
+    return crypto_hmac_sha256(r->keys[0].key, AEAD_KEY_BYTES, label, out);
+}
+
 struct associated { /* bytes of the associated data */
     uint8_t bytes[2 + KEY_ID_BYTES];
 };

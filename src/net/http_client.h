@@ -67,6 +67,7 @@ struct call_answer {
     struct str content_type; /* lower-cased media type without parameters; ptr NULL when absent */
     bool charset_ok;         /* no charset parameter, or utf-8 */
     int retry_after_s;       /* -1: none; clamped to 0..60; dates are understood */
+    int64_t date_s;          /* the Date field, Unix seconds; 0: absent or unreadable */
     const char *reason;      /* for our log: literal or borrowed until the callback returns */
 };
 
@@ -89,3 +90,5 @@ unsigned http_client_open_calls(const struct http_client *c);
 void http_client_register_metrics(const char *const *operations, size_t count);
 /* libcurl and what it is linked with, for /version. */
 const char *http_client_library_version(void);
+/* Can the certificate store be read that is used when ca_file is NULL? */
+bool http_client_has_system_store(void);

@@ -20,6 +20,7 @@ struct answer_head {
     unsigned type_fields;              /* Content-Type fields seen */
     bool charset_ok;
     int retry_after_s;   /* -1: none; else 0..RETRY_AFTER_MAX_S */
+    int64_t date_s;      /* Date, Unix seconds; 0: absent or unreadable */
     const char *refused; /* literal: why the answer must not be used; NULL while it is good */
 };
 

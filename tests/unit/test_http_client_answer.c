@@ -84,6 +84,27 @@ START_TEST(retry_after_is_clamped)
 }
 END_TEST
 
+START_TEST(the_date_is_read_or_absent)
+{
+    static const struct {
+        const char *line;
+        int64_t date_s;
+    } CASES[] = {
+        {"Date: Thu, 01 Jan 1970 00:00:10 GMT", 10},
+        {"date: Sun, 06 Nov 1994 08:49:37 GMT", 784111777},
+        {"Date: yesterday", 0},
+        {"Date: Sunday, 06-Nov-94 08:49:37 GMT", 0},
+        {"Date:", 0},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct answer_head h;
+        answer_head_init(&h);
+        ck_assert(answer_head_line(&h, str_of(CASES[i].line), 0));
+        ck_assert_msg(h.date_s == CASES[i].date_s, "%s", CASES[i].line);
+    }
+}
+END_TEST
+
 START_TEST(codings_that_were_not_asked_for_are_refused)
 {
     ck_assert_ptr_nonnull(HEAD("Content-Encoding: gzip\r\n").refused);
@@ -135,6 +156,7 @@ int main(void)
     tcase_add_test(tests, media_type_is_lower_cased_and_bare);
     tcase_add_test(tests, two_media_types_are_none);
     tcase_add_test(tests, retry_after_is_clamped);
+    tcase_add_test(tests, the_date_is_read_or_absent);
     tcase_add_test(tests, codings_that_were_not_asked_for_are_refused);
     tcase_add_test(tests, fields_are_limited_over_all_sections);
     tcase_add_test(tests, bytes_are_limited);

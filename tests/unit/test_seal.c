@@ -297,6 +297,25 @@ START_TEST(the_number_of_keys_has_a_ceiling)
 }
 END_TEST
 
+START_TEST(derived_keys_differ_by_label_and_ring_and_repeat)
+{
+    struct seal_ring *a = ring_of(KEY_A "\n" KEY_B "\n"), *same = ring_of(KEY_A "\n"),
+                     *b = ring_of(KEY_B "\n");
+    uint8_t one[32], again[32], label[32], other[32];
+
+    ck_assert(seal_ring_derive(a, STR("x"), one));
+    ck_assert(seal_ring_derive(same, STR("x"), again));
+    ck_assert(seal_ring_derive(a, STR("y"), label));
+    ck_assert(seal_ring_derive(b, STR("x"), other));
+    ck_assert_mem_eq(one, again, sizeof(one));
+    ck_assert_mem_ne(one, label, sizeof(one));
+    ck_assert_mem_ne(one, other, sizeof(one));
+    seal_ring_free(a);
+    seal_ring_free(same);
+    seal_ring_free(b);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("seal");
@@ -312,5 +331,6 @@ int main(void)
     tcase_add_test(t, texts_that_are_no_handle_do_not_open);
     tcase_add_test(t, a_bad_keys_file_is_refused_with_its_line);
     tcase_add_test(t, the_number_of_keys_has_a_ceiling);
+    tcase_add_test(t, derived_keys_differ_by_label_and_ring_and_repeat);
     return unit_run(t, "seal");
 }

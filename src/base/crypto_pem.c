@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * PEM checks; see crypto_pem.h. */
+#include "base/crypto_pem.h"
+
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+enum { RSA_BITS_MIN = 2048 };
+
+static BIO *open_text(struct str pem)
+{
+    return pem.len > 0 && pem.len <= INT_MAX ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
+}
+
+/* OpenSSL would ask for a passphrase on the terminal. */
+static int no_passphrase(char *buf, int size, int for_writing, void *arg)
+{
+    return -1;
+}
+
+bool crypto_pem_has_certificates(struct str pem)
+{
+    BIO *in = open_text(pem);
+    size_t count = 0;
+    X509 *certificate = NULL;
+
+    if (!in)
+        return false;
+    for (;;) {
+        certificate = PEM_read_bio_X509(in, NULL, no_passphrase, NULL);
+        if (!certificate)
+            break;
+        X509_free(certificate);
+        count++;
+    }
+    /* The orderly end is "no further PEM block"; anything else is damage. */
+    const bool ended = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+    ERR_clear_error();
+    BIO_free(in);
+    return count > 0 && ended;
+}
+
+bool crypto_pem_is_rsa_private_key(struct str pem)
+{
+    BIO *in = open_text(pem);
+    if (!in)
+        return false;
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(in, NULL, no_passphrase, NULL);
+    const bool good = key && EVP_PKEY_is_a(key, "RSA") && EVP_PKEY_get_bits(key) >= RSA_BITS_MIN;
+
+    ERR_clear_error();
+    EVP_PKEY_free(key);
+    BIO_free(in);
+    return good;
+}
