@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * net/http_server under pressure: clients that leave, deadlines of each phase, too many connections
+ * and requests, draining, no descriptors left, and destroying a server with hundreds of requests
+ * under way. */
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "base/crypto.h"
+#include "server_fixture.h"
+#include "unit.h"
+
+#define GET(target) "GET " target " HTTP/1.1\r\nHost: h\r\n\r\n"
+
+static struct fixture fixture;
+static struct reply reply;
+
+static void setup(void)
+{
+    ck_assert(crypto_init());
+    fixture_init(&fixture);
+}
+
+static void teardown(void)
+{
+    fixture_stop(&fixture);
+    crypto_finish();
+}
+
+/* ---- clients that leave */
+
+START_TEST(a_client_that_leaves_is_noticed_while_its_request_waits)
+{
+    fixture_run(&fixture);
+    const int closing = client_connect(&fixture);
+    client_send(closing, GET("/v1/wait"));
+    ck_assert_int_eq(fixture_event(&fixture), 'S');
+    close(closing);
+    ck_assert_int_eq(fixture_event(&fixture), 'G');
+    ck_assert_int_eq(fixture_event(&fixture), 'E');
+
+    const int half = client_connect(&fixture);
+    client_send(half, GET("/v1/wait"));
+    ck_assert_int_eq(shutdown(half, SHUT_WR), 0);
+    ck_assert_int_eq(fixture_event(&fixture), 'S');
+    ck_assert_int_eq(fixture_event(&fixture), 'G');
+    ck_assert_int_eq(fixture_event(&fixture), 'E');
+    ck_assert(client_sees_end(half));
+    close(half);
+
+    const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    const int resetting = client_connect(&fixture);
+    client_send(resetting, GET("/v1/wait"));
+    ck_assert_int_eq(fixture_event(&fixture), 'S');
+    ck_assert_int_eq(setsockopt(resetting, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+    close(resetting);
+    ck_assert_int_eq(fixture_event(&fixture), 'G');
+    ck_assert_int_eq(fixture_event(&fixture), 'E');
+}
+END_TEST
+
+START_TEST(an_answer_for_a_client_that_left_goes_nowhere_and_harms_nobody)
+{
+    fixture_run(&fixture);
+    for (int i = 0; i < 50; i++) {
+        const int fd = client_connect(&fixture);
+        client_send(fd, GET("/v1/later/5"));
+        ck_assert_int_eq(fixture_event(&fixture), 'S');
+        close(fd);
+        ck_assert_int_eq(fixture_event(&fixture), 'E');
+    }
+    client_ask(&fixture, GET("/sync"), &reply);
+    ck_assert_int_eq(reply.status, 200);
+}
+END_TEST
+
+/* ---- deadlines */
+
+START_TEST(a_header_that_does_not_end_is_answered_408)
+{
+    fixture.options.header_timeout_ms = 100;
+    fixture_run(&fixture);
+    int fd = client_connect(&fixture);
+    client_send(fd, "GET /sync HTTP/1.1\r\nHost:");
+    client_read(fd, false, &reply);
+    ck_assert_int_eq(reply.status, 408);
+    ck_assert_ptr_nonnull(strstr(reply.body, "request_timeout"));
+    ck_assert(reply_has(&reply, "Connection: close"));
+    ck_assert(client_sees_end(fd));
+    close(fd);
+
+    /* Also behind a request that was served; the idle time is much longer. */
+    fd = client_connect(&fixture);
+    client_send(fd, GET("/sync"));
+    client_read(fd, false, &reply);
+    ck_assert_int_eq(reply.status, 200);
+    client_send(fd, "GET /sync HTTP/1.1\r\nHo");
+    client_read(fd, false, &reply);
+    ck_assert_int_eq(reply.status, 408);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_connection_without_a_byte_ends_without_an_answer)
+{
+    fixture.options.header_timeout_ms = 100;
+    fixture_run(&fixture);
+    const int fd = client_connect(&fixture);
+    ck_assert(client_sees_end(fd));
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_body_that_does_not_end_is_answered_408)
+{
+    fixture.options.body_timeout_ms = 100;
+    fixture_run(&fixture);
+    const int fd = client_connect(&fixture);
+    client_send(fd, "POST /v1/echo HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+                    "X-Request-Id: slow\r\nContent-Length: 10\r\n\r\n{");
+    client_read(fd, false, &reply);
+    ck_assert_int_eq(reply.status, 408);
+    ck_assert(reply_has(&reply, "X-Request-Id: slow"));
+    /* What comes too late is not served. */
+    (void)!send(fd, "        }" GET("/sync"), 9 + strlen(GET("/sync")), MSG_NOSIGNAL);
+    ck_assert(client_sees_end(fd));
+    close(fd);
+}
+END_TEST
+
+START_TEST(an_idle_connection_ends_without_an_answer)
+{
+    fixture.options.idle_timeout_ms = 100;
+    fixture_run(&fixture);
+    const int fd = client_connect(&fixture);
+    client_send(fd, GET("/sync"));
+    client_read(fd, false, &reply);
+    ck_assert_int_eq(reply.status, 200);
+    ck_assert(client_sees_end(fd));
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_waiting_request_outlives_every_clock_of_its_connection)
+{
+    fixture.options.header_timeout_ms = 50;
+    fixture.options.body_timeout_ms = 50;
+    fixture.options.idle_timeout_ms = 50;
+    fixture_run(&fixture);
+    client_ask(&fixture, GET("/v1/later/300"), &reply);
+    ck_assert_int_eq(reply.status, 200);
+}
+END_TEST
+
+START_TEST(a_client_that_does_not_read_is_cut_off)
+{
+    fixture.options.body_timeout_ms = 100;
+    fixture_run(&fixture);
+    const int fd = client_connect(&fixture);
+    const int small = 4096;
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+    client_send(fd, GET("/big"));
+    /* The abort arrives as a reset: no poll for readable data, only for the error. */
+    struct pollfd p = {.fd = fd, .events = 0};
+    ck_assert_int_eq(poll(&p, 1, 5000), 1);
+    ck_assert_int_ne(p.revents & (POLLHUP | POLLERR), 0);
+    close(fd);
+}
+END_TEST
+
+/* ---- too many */
+
+START_TEST(a_connection_over_the_limit_gets_a_whole_503)
+{
+    fixture.options.connections_max = 1;
+    fixture_run(&fixture);
+    const int first = client_connect(&fixture);
+    client_send(first, GET("/sync"));
+    client_read(first, false, &reply);
+    ck_assert_int_eq(reply.status, 200);
+
+    const int second = client_connect(&fixture);
+    client_send(second, GET("/sync") GET("/sync"));
+    client_read(second, false, &reply);
+    ck_assert_int_eq(reply.status, 503);
+    ck_assert(reply_has(&reply, "Connection: close"));
+    ck_assert_ptr_nonnull(strstr(reply.head, "\r\nRetry-After: "));
+    ck_assert_ptr_nonnull(strstr(reply.body, "\"code\":\"overloaded\""));
+    ck_assert(client_sees_end(second));
+    close(second);
+
+    client_send(first, GET("/sync"));
+    client_read(first, false, &reply);
+    ck_assert_int_eq(reply.status, 200);
+    close(first);
+}
+END_TEST
+
+START_TEST(a_request_over_the_limit_gets_503_and_keeps_its_connection)
+{
+    fixture.options.in_flight_max = 1;
+    fixture_run(&fixture);
+    const int waiting = client_connect(&fixture);
+    client_send(waiting, GET("/v1/wait"));
+    ck_assert_int_eq(fixture_event(&fixture), 'S');
+
+    const int fd = client_connect(&fixture);
+    client_send(fd, GET("/v1/later/0"));
+    client_read(fd, false, &reply);
+    ck_assert_int_eq(reply.status, 503);
+    ck_assert_ptr_nonnull(strstr(reply.head, "\r\nRetry-After: "));
+    client_send(fd, GET("/sync")); /* not counted */
+    client_read(fd, false, &reply);
+    ck_assert_int_eq(reply.status, 200);
+
+    close(waiting);
+    ck_assert_int_eq(fixture_event(&fixture), 'G');
+    ck_assert_int_eq(fixture_event(&fixture), 'E');
+    client_send(fd, GET("/v1/later/0"));
+    client_read(fd, false, &reply);
+    ck_assert_int_eq(reply.status, 200);
+    close(fd);
+}
+END_TEST
+
+START_TEST(without_descriptors_clients_are_told_and_later_ones_served)
+{
+    enum { CLIENTS = 4 };
+    int clients[CLIENTS];
+    struct rlimit limit;
+    fixture_create_server(&fixture);
+    for (int i = 0; i < CLIENTS; i++)
+        clients[i] = client_connect(&fixture); /* they wait in the backlog */
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const rlim_t before = limit.rlim_cur;
+    const int next = fcntl(0, F_DUPFD, 0); /* the lowest free number: all below are taken */
+    ck_assert_int_ge(next, 0);
+    close(next);
+    limit.rlim_cur = (rlim_t)next;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    fixture_run(&fixture);
+    for (int i = 0; i < CLIENTS; i++) {
+        client_read(clients[i], false, &reply);
+        ck_assert_int_eq(reply.status, 503);
+        close(clients[i]);
+    }
+    limit.rlim_cur = before;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    /* The round that refused may still be under way; the one after it serves. */
+    for (int i = 0; i < 3 && reply.status == 503; i++)
+        client_ask(&fixture, GET("/sync"), &reply);
+    ck_assert_int_eq(reply.status, 200);
+}
+END_TEST
+
+/* ---- the end */
+
+START_TEST(draining_closes_and_refusing_refuses)
+{
+    fixture_run(&fixture);
+    const int fd = client_connect(&fixture);
+    client_send(fd, GET("/sync"));
+    client_read(fd, false, &reply);
+    ck_assert_ptr_null(strstr(reply.head, "Connection: close"));
+    fixture.draining = true;
+    client_send(fd, GET("/v1/later/0"));
+    client_read(fd, false, &reply);
+    ck_assert_int_eq(reply.status, 200);
+    ck_assert(reply_has(&reply, "Connection: close"));
+    ck_assert(client_sees_end(fd));
+    close(fd);
+
+    fixture.refusing = true;
+    client_ask(&fixture, GET("/v1/later/0"), &reply);
+    ck_assert_int_eq(reply.status, 503);
+    ck_assert_ptr_nonnull(strstr(reply.body, "\"code\":\"draining\""));
+    client_ask(&fixture, GET("/sync"), &reply);
+    ck_assert_int_eq(reply.status, 200);
+}
+END_TEST
+
+START_TEST(a_quiet_server_finishes_what_it_has)
+{
+    fixture_run(&fixture);
+    const int fd = client_connect(&fixture);
+    ck_assert_uint_eq(fixture_busy(&fixture), 0);
+    client_send(fd, GET("/v1/later/50"));
+    ck_assert_int_eq(fixture_event(&fixture), 'S');
+    fixture_quiesce(&fixture);
+    ck_assert_uint_eq(fixture_busy(&fixture), 1);
+    client_read(fd, false, &reply);
+    ck_assert_int_eq(reply.status, 200);
+    ck_assert_int_eq(fixture_event(&fixture), 'E');
+    ck_assert_uint_eq(fixture_busy(&fixture), 0);
+    close(fd);
+}
+END_TEST
+
+START_TEST(destroying_answers_hundreds_of_waiting_requests)
+{
+    enum { CLIENTS = 300 };
+    int clients[CLIENTS];
+    fixture_run(&fixture);
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = client_connect(&fixture);
+        client_send(clients[i], i % 2 ? GET("/v1/wait") : GET("/v1/later/60000") GET("/sync"));
+        ck_assert_int_eq(fixture_event(&fixture), 'S');
+    }
+    fixture_stop(&fixture);
+    for (int i = 0; i < CLIENTS; i++) {
+        client_read(clients[i], false, &reply);
+        ck_assert_int_eq(reply.status, 503);
+        ck_assert_ptr_nonnull(strstr(reply.body, "\"code\":\"draining\""));
+        close(clients[i]);
+    }
+    fixture_init(&fixture); /* for teardown */
+    fixture_run(&fixture);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tc = tcase_create("limits");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_set_timeout(tc, 30);
+    tcase_add_test(tc, a_client_that_leaves_is_noticed_while_its_request_waits);
+    tcase_add_test(tc, an_answer_for_a_client_that_left_goes_nowhere_and_harms_nobody);
+    tcase_add_test(tc, a_header_that_does_not_end_is_answered_408);
+    tcase_add_test(tc, a_connection_without_a_byte_ends_without_an_answer);
+    tcase_add_test(tc, a_body_that_does_not_end_is_answered_408);
+    tcase_add_test(tc, an_idle_connection_ends_without_an_answer);
+    tcase_add_test(tc, a_waiting_request_outlives_every_clock_of_its_connection);
+    tcase_add_test(tc, a_client_that_does_not_read_is_cut_off);
+    tcase_add_test(tc, a_connection_over_the_limit_gets_a_whole_503);
+    tcase_add_test(tc, a_request_over_the_limit_gets_503_and_keeps_its_connection);
+    tcase_add_test(tc, without_descriptors_clients_are_told_and_later_ones_served);
+    tcase_add_test(tc, draining_closes_and_refusing_refuses);
+    tcase_add_test(tc, a_quiet_server_finishes_what_it_has);
+    tcase_add_test(tc, destroying_answers_hundreds_of_waiting_requests);
+    return unit_run(tc, "http_server_limits");
+}
