@@ -107,6 +107,7 @@ class RawConnection:
         self.socket = socket.create_connection((host, port), timeout=timeout_s * PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._rest = b""
+        self._ended = False
 
     def __enter__(self):
         return self
@@ -143,6 +144,7 @@ class RawConnection:
         except (ConnectionResetError, ssl.SSLError):
             piece = b""
         self._rest += piece
+        self._ended = not piece
         return bool(piece)
 
     def read_answer(self, method="GET"):
@@ -174,6 +176,8 @@ class RawConnection:
 
     def is_closed_by_peer(self, timeout_s=5.0):
         """Waits for the end of the connection; False when it stays open or more bytes come."""
+        if self._ended:
+            return True
         self.socket.settimeout(timeout_s * PATIENCE)
         try:
             return not self._rest and not self._more()

@@ -81,8 +81,8 @@ class Process:
             with self._changed:
                 fresh, seen = self.lines[seen:], len(self.lines)
                 closed = self._closed
-            for record in filter(None, map(_parse, fresh)):
-                if matches(record):
+            for record in map(_parse, fresh):
+                if record is not None and matches(record):
                     return record
             if closed:
                 raise EndedEarly(self.name, self.child.wait(), self.output)
