@@ -12,12 +12,16 @@
 struct keeper;
 struct keeper_view;
 
+/* Label values of the keeper's metrics; called by main before metrics_start(). */
+void keeper_register_metrics(void);
+
 enum keeper_token { KEEPER_CLIENT_TOKEN, KEEPER_ADMIN_TOKEN, KEEPER_TOKEN_COUNT };
 
 /* Starts the thread and the first fetches. config is borrowed. */
 NODISCARD enum err keeper_start(const struct config *config, struct keeper **ret,
                                 struct err_text *reterr);
-/* Ends the thread; all views must be destroyed before. Accepts NULL. */
+/* Ends the thread; all views must be destroyed before, and their loops no longer run. Accepts NULL.
+ */
 void keeper_stop(struct keeper *k);
 
 /* One a worker, on the worker's loop; snapshots arrive as posts to that loop. */
@@ -46,6 +50,8 @@ struct keeper_wait {
     struct keeper_wait *next, *prev;
     struct timer timer;
     int kind;
+    uint64_t asked;
+    enum err outcome;
     size_t issuer;
     char kid[KID_BYTES_MAX + 1];
     struct keeper_view *view; /* NULL: not waiting */

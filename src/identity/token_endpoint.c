@@ -4,6 +4,7 @@
 #include "identity/token_endpoint.h"
 
 #include <jwt.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/base64.h"
@@ -13,6 +14,7 @@
 enum {
     ASSERTION_LIFE_S = 60,
     JTI_BYTES = 16,
+    KEY_FILE_BYTES_MAX = 64 * 1024,
     CREDENTIAL_BYTES_MAX = 4096, /* id and secret, form-encoded */
     ERROR_CODE_BYTES = 33,
 };
@@ -21,6 +23,31 @@ static const struct json_limits ANSWER_LIMITS = {
     .bytes_max = 64 * 1024, .depth_max = 8, .values_max = 256};
 
 static const char ASSERTION_TYPE[] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/* ---- our key */
+
+enum err client_key_load(const char *path, char **ret_pem, size_t *ret_len, struct err_text *reterr)
+{
+    FILE *file = fopen(path, "re");
+
+    if (!file)
+        return err_set(reterr, ERR_INTERNAL, "the client key file %s cannot be read", path);
+    /* Unbuffered: no copy of the key is left in the stream. */
+    (void)setvbuf(file, NULL, _IONBF, 0);
+    char *pem = calloc(1, KEY_FILE_BYTES_MAX + 1);
+    const size_t len = pem ? fread(pem, 1, KEY_FILE_BYTES_MAX + 1, file) : 0;
+    (void)fclose(file);
+    if (!pem)
+        return ERR_NO_MEMORY;
+    if (len == 0 || len > KEY_FILE_BYTES_MAX) {
+        crypto_cleanse(pem, len);
+        free(pem);
+        return err_set(reterr, ERR_INTERNAL, "the client key file %s is empty or too large", path);
+    }
+    *ret_pem = pem;
+    *ret_len = len;
+    return ERR_OK;
+}
 
 /* ---- the request */
 

@@ -20,6 +20,10 @@ struct client_credentials {
     const char *audience;
 };
 
+/* A PEM file of ours, at most 64 KiB; owned by the caller, who cleanses it before free(). */
+NODISCARD enum err client_key_load(const char *path, char **ret_pem, size_t *ret_len,
+                                   struct err_text *reterr);
+
 /* Body (form) and, for client_secret_basic, the Authorization value. private_key_jwt: RS256 by
  * libjwt, fresh jti, exp - iat = 60 s (RFC 7523 §3). */
 NODISCARD enum err token_request_build(const struct client_credentials *c, int64_t now_s,

@@ -47,7 +47,7 @@ static void on_guard(struct timer *t)
     loop_stop(bench.loop);
 }
 
-static void setup(script_fn *script, void *arg, unsigned connections_max)
+static void setup(script_fn *script, const void *arg, unsigned connections_max)
 {
     const struct http_client_options options = {
         .allow_http = true, .connect_timeout_ms = 3000, .connections_max = connections_max};
@@ -57,7 +57,7 @@ static void setup(script_fn *script, void *arg, unsigned connections_max)
     bench.loop = loop_create();
     ck_assert_ptr_nonnull(bench.loop);
     ck_assert_int_eq(http_client_create(bench.loop, &options, &bench.client, &text), ERR_OK);
-    bench.server = script_server_start(script, arg);
+    bench.server = script_server_start(script, (void *)arg);
 }
 
 static void teardown(void)
@@ -300,7 +300,7 @@ static const struct {
 
 START_TEST(flawed_answer_is_not_passed_on)
 {
-    setup(raw, (void *)FLAWED[_i].answer, 4);
+    setup(raw, FLAWED[_i].answer, 4);
     const struct got *g = call(GET);
     ck_assert_msg(g->result == FLAWED[_i].result, "got %d (%s)", (int)g->result, g->reason);
     ck_assert_int_eq(g->status, FLAWED[_i].status);

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The keeper's thread: its life, what it publishes, and the asks that come from the views. All
+ * state but the mailbox is the thread's own. */
+#include "identity/keeper.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "identity/keeper_internal.h"
+#include "observe/metrics.h"
+
+enum { CONNECTIONS_MAX = 4, REPUBLISH_MS = 100 };
+
+/* ---- snapshots */
+
+struct keeper_snapshot *snapshot_ref(struct keeper_snapshot *s)
+{
+    (void)atomic_fetch_add_explicit(&s->references, 1, memory_order_relaxed);
+    return s;
+}
+
+void snapshot_unref(struct keeper_snapshot *s)
+{
+    if (!s || atomic_fetch_sub_explicit(&s->references, 1, memory_order_acq_rel) > 1)
+        return;
+    for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++) {
+        if (s->tokens[i].authorization)
+            crypto_cleanse(s->tokens[i].authorization, s->tokens[i].authorization_len);
+        free(s->tokens[i].authorization);
+    }
+    for (size_t i = 0; s->sets && i < s->issuer_count; i++)
+        keyset_unref(s->sets[i]);
+    free(s->sets);
+    free(s->key_states);
+    free(s);
+}
+
+static bool copy_token(const struct token_slot *t, struct token_snapshot *ret)
+{
+    *ret = (struct token_snapshot){
+        .state = t->state,
+        .authorization = t->authorization ? strdup(t->authorization) : NULL,
+        .authorization_len = t->authorization ? strlen(t->authorization) : 0,
+        .generation = t->generation,
+        .fetched_ms = t->fetched_ms,
+        .expires_ms = t->expires_ms,
+    };
+    return !t->authorization || ret->authorization;
+}
+
+/* NULL: out of memory. */
+static struct keeper_snapshot *make_snapshot(const struct keeper *k)
+{
+    const size_t issuer_count = k->config->issuer_count;
+    struct keeper_snapshot *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return NULL;
+    atomic_init(&s->references, 1);
+    s->issuer_count = issuer_count;
+    s->key_states = calloc(issuer_count + 1, sizeof(*s->key_states));
+    s->sets = calloc(issuer_count + 1, sizeof(struct keyset *));
+    bool whole = s->key_states && s->sets;
+    for (size_t i = 0; i < KEEPER_TOKEN_COUNT && whole; i++)
+        whole = copy_token(&k->tokens[i], &s->tokens[i]);
+    for (size_t i = 0; i < issuer_count && whole; i++) {
+        s->key_states[i] = k->keys[i].state;
+        s->sets[i] = k->keys[i].set ? keyset_ref(k->keys[i].set) : NULL;
+    }
+    if (whole)
+        return s;
+    snapshot_unref(s);
+    return NULL;
+}
+
+/* ---- publishing */
+
+static const char *first_error(const struct keeper *k)
+{
+    for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++) {
+        if (k->tokens[i].error[0])
+            return k->tokens[i].error;
+    }
+    for (size_t i = 0; i < k->config->issuer_count; i++) {
+        if (k->keys[i].error[0])
+            return k->keys[i].error;
+    }
+    return "";
+}
+
+static void on_republish(struct timer *timer)
+{
+    keeper_publish(timer->arg);
+}
+
+void keeper_publish(struct keeper *k)
+{
+    struct keeper_snapshot *s = make_snapshot(k);
+
+    if (!s) {
+        timer_start(k->loop, &k->republish, loop_now_ms(k->loop) + REPUBLISH_MS, on_republish, k);
+        return;
+    }
+    (void)pthread_mutex_lock(&k->lock);
+    struct keeper_snapshot *old = k->current;
+    k->current = s;
+    (void)snprintf(k->last_error, sizeof(k->last_error), "%s", first_error(k));
+    for (struct keeper_view *v = k->views; v; v = v->next) {
+        if (!v->closed)
+            view_deliver_locked(v);
+    }
+    (void)pthread_mutex_unlock(&k->lock);
+    snapshot_unref(old);
+}
+
+/* ---- asks */
+
+static void obey(struct keeper *k, const struct view_asks *asks)
+{
+    for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++) {
+        if (asks->refused[i])
+            token_slot_refused(&k->tokens[i], asks->refused[i], false);
+        if (asks->refused_background[i])
+            token_slot_refused(&k->tokens[i], asks->refused_background[i], true);
+        if (asks->token[i])
+            token_slot_ask(&k->tokens[i]);
+    }
+    for (size_t i = 0; i < k->config->issuer_count; i++) {
+        if (asks->keys[i])
+            keys_slot_ask(&k->keys[i]);
+    }
+}
+
+void keeper_on_asks(struct post *p)
+{
+    struct keeper_view *v = (void *)((char *)p - offsetof(struct keeper_view, asks_post));
+    struct keeper *k = v->keeper;
+
+    (void)pthread_mutex_lock(&k->lock);
+    const struct view_asks asks = v->asks;
+    v->asks = (struct view_asks){.keys = v->spare_keys};
+    v->spare_keys = asks.keys;
+    v->asks_posted = false;
+    v->pending_answered = v->asks_number;
+    const bool closed = v->closed;
+    (void)pthread_mutex_unlock(&k->lock);
+    if (closed)
+        return;
+    obey(k, &asks);
+    memset(asks.keys, 0, k->config->issuer_count * sizeof(bool));
+    /* Also when nothing changed: the view waits for this. */
+    keeper_publish(k);
+}
+
+/* ---- status */
+
+void keeper_status(struct keeper *k, struct keeper_status *ret)
+{
+    const int64_t now_ms = clock_mono_ms();
+
+    *ret = (struct keeper_status){.keys_ever = true, .keys_ok = true};
+    (void)pthread_mutex_lock(&k->lock);
+    const struct keeper_snapshot *s = k->current;
+    for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++) {
+        ret->token_wanted[i] = k->tokens[i].wanted;
+        ret->token_ever[i] = s->tokens[i].state.ever_ok;
+        ret->token_ok[i] = s->tokens[i].authorization && now_ms < s->tokens[i].expires_ms;
+    }
+    for (size_t i = 0; i < s->issuer_count; i++) {
+        ret->keys_ever = ret->keys_ever && s->key_states[i].ever_ok;
+        ret->keys_ok = ret->keys_ok && s->sets[i];
+    }
+    (void)snprintf(ret->last_error, sizeof(ret->last_error), "%s", k->last_error);
+    (void)pthread_mutex_unlock(&k->lock);
+}
+
+/* ---- life */
+
+static void init_token_slots(struct keeper *k)
+{
+    const struct config *c = k->config;
+    const bool by_secret =
+        c->client_auth == CLIENT_AUTH_SECRET_POST || c->client_auth == CLIENT_AUTH_SECRET_BASIC;
+
+    k->tokens[KEEPER_CLIENT_TOKEN] = (struct token_slot){
+        .name = "client",
+        .wanted = true,
+        .credentials = {.client_id = c->client_id,
+                        .client_secret = c->client_secret,
+                        .method = c->client_auth,
+                        .key_id = c->client_key_id,
+                        .key_pem = k->client_key,
+                        .key_pem_len = k->client_key_len,
+                        .audience = c->client_assertion_audience},
+    };
+    k->tokens[KEEPER_ADMIN_TOKEN] = (struct token_slot){
+        .name = "admin",
+        .wanted = c->admin_client_id != NULL,
+        .credentials = {.client_id = c->admin_client_id,
+                        .client_secret = c->admin_client_secret,
+                        .method = by_secret ? c->client_auth : CLIENT_AUTH_SECRET_POST},
+    };
+    for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++) {
+        k->tokens[i].keeper = k;
+        k->tokens[i].which = (enum keeper_token)i;
+    }
+}
+
+static enum err init_keeper(struct keeper *k, struct err_text *reterr)
+{
+    const struct config *c = k->config;
+
+    if (c->client_auth == CLIENT_AUTH_PRIVATE_KEY_JWT) {
+        const enum err e =
+            client_key_load(c->client_key_file, &k->client_key, &k->client_key_len, reterr);
+        if (e != ERR_OK)
+            return e;
+    }
+    init_token_slots(k);
+    k->keys = calloc(c->issuer_count + 1, sizeof(*k->keys));
+    k->loop = loop_create();
+    if (!k->keys || !k->loop)
+        return ERR_NO_MEMORY;
+    for (size_t i = 0; i < c->issuer_count; i++)
+        k->keys[i] = (struct keys_slot){.keeper = k, .issuer = &c->issuers[i]};
+    k->current = make_snapshot(k);
+    if (!k->current)
+        return ERR_NO_MEMORY;
+    const struct http_client_options options = {
+        .ca_file = c->upstream_ca_file,
+        .allow_http = c->allow_insecure_upstream,
+        .http2 = c->upstream_http2,
+        .connect_timeout_ms = c->upstream_connect_timeout_ms,
+        .connections_max = CONNECTIONS_MAX,
+    };
+    return http_client_create(k->loop, &options, &k->client, reterr);
+}
+
+static void *keeper_main(void *arg)
+{
+    struct keeper *k = arg;
+
+    (void)!metrics_thread_join();
+    for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++)
+        token_slot_fetch(&k->tokens[i]);
+    for (size_t i = 0; i < k->config->issuer_count; i++)
+        keys_slot_fetch(&k->keys[i]);
+    loop_run(k->loop);
+    return NULL;
+}
+
+/* Signals belong to the main thread. */
+static bool start_thread(struct keeper *k)
+{
+    sigset_t all, before;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    k->thread_started = pthread_create(&k->thread, NULL, keeper_main, k) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return k->thread_started;
+}
+
+enum err keeper_start_with(const struct config *config, const struct keeper_limits *limits,
+                           struct keeper **ret, struct err_text *reterr)
+{
+    struct keeper *k = calloc(1, sizeof(*k));
+
+    if (!k)
+        return ERR_NO_MEMORY;
+    k->config = config;
+    k->limits = limits;
+    (void)pthread_mutex_init(&k->lock, NULL);
+    enum err e = init_keeper(k, reterr);
+    if (e == ERR_OK && !start_thread(k))
+        e = err_set(reterr, ERR_INTERNAL, "the keeper's thread could not be started");
+    if (e != ERR_OK) {
+        keeper_stop(k);
+        return e;
+    }
+    *ret = k;
+    return ERR_OK;
+}
+
+enum err keeper_start(const struct config *config, struct keeper **ret, struct err_text *reterr)
+{
+    return keeper_start_with(config, &KEEPER_LIMITS, ret, reterr);
+}
+
+static void free_keeper(struct keeper *k)
+{
+    http_client_destroy(k->client);
+    for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++)
+        token_slot_finish(&k->tokens[i]);
+    for (size_t i = 0; k->keys && i < k->config->issuer_count; i++)
+        keys_slot_finish(&k->keys[i]);
+    while (k->views) {
+        struct keeper_view *v = k->views;
+        k->views = v->next;
+        view_free(v);
+    }
+    snapshot_unref(k->current);
+    free(k->keys);
+    loop_destroy(k->loop);
+    if (k->client_key)
+        crypto_cleanse(k->client_key, k->client_key_len);
+    free(k->client_key);
+    (void)pthread_mutex_destroy(&k->lock);
+    free(k);
+}
+
+void keeper_stop(struct keeper *k)
+{
+    if (!k)
+        return;
+    if (k->thread_started) {
+        loop_stop(k->loop);
+        (void)pthread_join(k->thread, NULL);
+    }
+    free_keeper(k);
+}

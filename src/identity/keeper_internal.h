@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the files of the keeper share; nobody else includes it (but its test, for shorter times).
+ *   keeper.c        the thread's life, publishing, the asks of the views, status
+ *   keeper_token.c  one token: fetched, renewed, refused         (keeper's thread)
+ *   keeper_keys.c   one issuer's key set: fetched, refreshed     (keeper's thread)
+ *   keeper_view.c   a worker's view: reading, asking, waiting    (that worker's thread)
+ *   keeper_policy.c when to fetch                                (pure) */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/buf.h"
+#include "identity/keeper.h"
+#include "identity/keeper_policy.h"
+#include "identity/token_endpoint.h"
+
+enum {
+    KEEPER_WAITERS_MAX = 4096, /* a view */
+    KEEPER_ERROR_BYTES = 160,
+};
+
+/* ---- snapshots: immutable, shared by all threads, freed with the last reference */
+
+struct token_snapshot {
+    struct fetch_state state;
+    char *authorization; /* owned, cleansed; NULL: none */
+    size_t authorization_len;
+    uint64_t generation;
+    int64_t fetched_ms, expires_ms;
+};
+
+struct keeper_snapshot {
+    atomic_uint references;
+    struct token_snapshot tokens[KEEPER_TOKEN_COUNT];
+    size_t issuer_count;
+    struct fetch_state *key_states; /* [issuer_count], owned */
+    struct keyset **sets;           /* [issuer_count], owned with a reference each; NULL: none */
+};
+
+struct keeper_snapshot *snapshot_ref(struct keeper_snapshot *s);
+void snapshot_unref(struct keeper_snapshot *s); /* accepts NULL */
+
+/* ---- the keeper */
+
+struct token_slot {
+    struct keeper *keeper;
+    enum keeper_token which;
+    const char *name; /* "client", "admin" */
+    bool wanted;
+    struct client_credentials credentials;
+
+    struct fetch_state state;
+    struct timer timer;
+    struct call *call; /* while fetching */
+    struct buf body, basic;
+    int64_t started_ms;
+
+    char *authorization; /* owned; NULL: none */
+    uint64_t generation;
+    int64_t fetched_ms, expires_ms;
+    unsigned refused_in_row;
+    char error[KEEPER_ERROR_BYTES]; /* of the last attempt; "" when it was good */
+};
+
+struct keys_slot {
+    struct keeper *keeper;
+    const struct issuer *issuer;
+    struct fetch_state state;
+    struct timer timer;
+    struct call *call;
+    struct keyset *set; /* NULL: none, or dropped as stale */
+    char error[KEEPER_ERROR_BYTES];
+};
+
+struct keeper {
+    const struct config *config;
+    const struct keeper_limits *limits;
+    struct loop *loop;
+    struct http_client *client;
+    pthread_t thread;
+    bool thread_started;
+    char *client_key; /* owned, cleansed */
+    size_t client_key_len;
+
+    /* the keeper's thread alone */
+    struct token_slot tokens[KEEPER_TOKEN_COUNT];
+    struct keys_slot *keys; /* [config->issuer_count] */
+    uint64_t last_generation;
+    struct timer republish; /* memory was out */
+
+    pthread_mutex_t lock;            /* guards what follows, and the mailbox of each view */
+    struct keeper_snapshot *current; /* never NULL while the thread runs */
+    struct keeper_view *views;       /* closed ones included, until keeper_stop() */
+    char last_error[KEEPER_ERROR_BYTES];
+};
+
+/* keeper_start() with other times. */
+NODISCARD enum err keeper_start_with(const struct config *config,
+                                     const struct keeper_limits *limits, struct keeper **ret,
+                                     struct err_text *reterr);
+
+/* Hands the present state to all views. */
+void keeper_publish(struct keeper *k);
+
+void token_slot_fetch(struct token_slot *t);
+/* As keeper_token_refused(). */
+void token_slot_refused(struct token_slot *t, uint64_t generation, bool background);
+void token_slot_ask(struct token_slot *t);
+bool token_slot_usable(const struct token_slot *t, int64_t now_ms);
+void token_slot_finish(struct token_slot *t);
+
+void keys_slot_fetch(struct keys_slot *s);
+void keys_slot_ask(struct keys_slot *s);
+void keys_slot_finish(struct keys_slot *s);
+
+/* ---- a view: made by its worker, freed by keeper_stop(), because posts may still be on their way
+ * to either loop when the worker is done with it */
+
+/* What a view wants from the keeper since it was last heard. */
+struct view_asks {
+    bool token[KEEPER_TOKEN_COUNT];
+    uint64_t refused[KEEPER_TOKEN_COUNT];            /* generation; 0: none */
+    uint64_t refused_background[KEEPER_TOKEN_COUNT]; /* likewise */
+    bool *keys;                                      /* [issuer_count], owned */
+};
+
+struct keeper_view {
+    struct keeper *keeper;
+    struct keeper_view *next;
+    struct loop *loop;
+
+    /* the worker's thread alone */
+    struct keeper_snapshot *snapshot;
+    uint64_t refused[KEEPER_TOKEN_COUNT]; /* generation not to use again */
+    uint64_t asked;                       /* the last ask */
+    uint64_t answered;                    /* the last ask that the keeper has looked at */
+    struct keeper_wait waiting, ready;    /* list heads */
+    unsigned waiting_count, ready_count;
+    struct deferred deliver;
+
+    /* the mailbox, guarded by keeper->lock */
+    bool closed;
+    struct view_asks asks;
+    uint64_t asks_number; /* the last ask inside */
+    bool *spare_keys;     /* owned: the zeroed other half of asks.keys */
+    bool asks_posted;
+    struct post asks_post; /* on the keeper's loop */
+    struct keeper_snapshot *pending;
+    uint64_t pending_answered;
+    bool pending_posted;
+    struct post pending_post; /* on the view's loop */
+};
+
+/* Under keeper->lock: gives the current snapshot to the view. */
+void view_deliver_locked(struct keeper_view *v);
+/* Frees what keeper_view_destroy() left. */
+void view_free(struct keeper_view *v);
+/* On the keeper's thread: a view asks. */
+void keeper_on_asks(struct post *p);

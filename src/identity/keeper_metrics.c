@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The closed lists of label values of the keeper's counters. */
+#include "identity/keeper_metrics.h"
+
+#include "identity/keeper.h"
+
+static const char *const CLIENT_LABELS[] = {"client", "admin", "_OTHER"};
+
+/* Parallel; what is not in the first is "_OTHER". */
+static const enum err RESULTS[] = {
+    ERR_OK,
+    ERR_UPSTREAM_REFUSED_CREDENTIALS,
+    ERR_UPSTREAM_RATE_LIMITED,
+    ERR_UPSTREAM_UNAVAILABLE,
+    ERR_UPSTREAM_TIMEOUT,
+    ERR_UPSTREAM_INVALID_RESPONSE,
+};
+static const char *const RESULT_LABELS[ARRAY_LEN(RESULTS) + 1] = {
+    "ok", "refused", "rate_limited", "unavailable", "timeout", "invalid_response", "_OTHER"};
+
+unsigned fetch_result(enum err e)
+{
+    unsigned i = 0;
+
+    while (i < ARRAY_LEN(RESULTS) && RESULTS[i] != e)
+        i++;
+    return i;
+}
+
+void keeper_register_metrics(void)
+{
+    metric_label_values(M_TOKEN_FETCH, "client", CLIENT_LABELS, ARRAY_LEN(CLIENT_LABELS));
+    metric_label_values(M_TOKEN_FETCH, "result", RESULT_LABELS, ARRAY_LEN(RESULT_LABELS));
+    metric_label_values(M_TOKEN_EXPIRY, "client", CLIENT_LABELS, ARRAY_LEN(CLIENT_LABELS));
+    metric_label_values(M_JWKS_FETCH, "result", RESULT_LABELS, ARRAY_LEN(RESULT_LABELS));
+    metric_label_values(M_JWKS_KEYS_REFUSED, "reason", JWK_REFUSAL_LABELS, JWK_REFUSAL_COUNT);
+}

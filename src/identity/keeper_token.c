@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One token of ours on the keeper's thread: fetched at start, renewed at 80 % of its life, dropped
+ * when the vendor refuses it. One call at a time, whoever asks. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "identity/keeper_internal.h"
+#include "identity/keeper_metrics.h"
+
+enum { REQUEST_BYTES_MAX = 32 * 1024 };
+
+static uint32_t random_32(void)
+{
+    return (uint32_t)random_below(UINT64_C(1) << 32);
+}
+
+static int64_t now_of(const struct token_slot *t)
+{
+    return loop_now_ms(t->keeper->loop);
+}
+
+bool token_slot_usable(const struct token_slot *t, int64_t now_ms)
+{
+    return t->authorization && now_ms < t->expires_ms;
+}
+
+static void drop_token(struct token_slot *t)
+{
+    if (!t->authorization)
+        return;
+    crypto_cleanse(t->authorization, strlen(t->authorization));
+    free(t->authorization);
+    t->authorization = NULL;
+    metric_set(M_TOKEN_EXPIRY, (unsigned)t->which, 0);
+}
+
+void token_slot_finish(struct token_slot *t)
+{
+    drop_token(t);
+    buf_finish(&t->body);
+    buf_finish(&t->basic);
+}
+
+static void on_timer(struct timer *timer)
+{
+    token_slot_fetch(timer->arg);
+}
+
+static void wait_for_next(struct token_slot *t)
+{
+    timer_start(t->keeper->loop, &t->timer, t->state.next_ms, on_timer, t);
+}
+
+/* ---- the end of an attempt */
+
+static void fail(struct token_slot *t, enum err why, int retry_after_s, const char *reason)
+{
+    const enum log_level level = why == ERR_UPSTREAM_REFUSED_CREDENTIALS ? LOG_ERROR : LOG_WARN;
+
+    fetch_fails(&t->state, t->keeper->limits, now_of(t), why, retry_after_s, random_32());
+    (void)snprintf(t->error, sizeof(t->error), "%s token: %s", t->name, reason);
+    metric_add(M_TOKEN_FETCH, (unsigned)t->which, fetch_result(why), 1);
+    LOG(level, "token.fetch_failed", "A token could not be fetched", LOG_S("token.client", t->name),
+        LOG_S("error.reason", reason), LOG_I("token.failures", t->state.failures),
+        LOG_I("token.retry_in_ms", t->state.next_ms - now_of(t)),
+        LOG_B("token.cached", token_slot_usable(t, now_of(t))));
+}
+
+static void succeed(struct token_slot *t, struct token_grant *grant)
+{
+    const int64_t now_ms = now_of(t);
+    const int64_t life_ms = grant->expires_in_s * 1000;
+
+    drop_token(t);
+    t->authorization = grant->authorization;
+    grant->authorization = NULL;
+    t->generation = ++t->keeper->last_generation;
+    t->fetched_ms = now_ms;
+    /* The vendor counts from a moment that is not before our question. */
+    t->expires_ms = t->started_ms + life_ms;
+    t->error[0] = '\0';
+    fetch_succeeds(&t->state, now_ms, token_renewal_in_ms(life_ms, random_32()));
+    metric_add(M_TOKEN_FETCH, (unsigned)t->which, fetch_result(ERR_OK), 1);
+    metric_set(M_TOKEN_EXPIRY, (unsigned)t->which,
+               clock_wall_s() + (t->expires_ms - now_ms) / 1000);
+    LOG(LOG_INFO, "token.fetched", "A token was fetched", LOG_S("token.client", t->name),
+        LOG_I("token.expires_in_s", grant->expires_in_s),
+        LOG_I("token.renewal_in_ms", t->state.next_ms - now_ms));
+}
+
+static void on_answer(void *arg, const struct call_answer *answer)
+{
+    struct token_slot *t = arg;
+    AUTO(token_grant_finish) struct token_grant grant = {0};
+    struct err_text text = {0};
+
+    t->call = NULL;
+    buf_finish(&t->body);
+    buf_finish(&t->basic);
+    const enum err e = token_answer_read(answer, &grant, &text);
+    if (e == ERR_OK)
+        succeed(t, &grant);
+    else
+        fail(t, e, answer->retry_after_s, text.text[0] ? text.text : "out of memory");
+    wait_for_next(t);
+    keeper_publish(t->keeper);
+}
+
+/* ---- its beginning */
+
+static enum err start_call(struct token_slot *t, struct err_text *reterr)
+{
+    struct keeper *k = t->keeper;
+
+    buf_init(&t->body, REQUEST_BYTES_MAX);
+    buf_init(&t->basic, REQUEST_BYTES_MAX);
+    const enum err e =
+        token_request_build(&t->credentials, clock_wall_s(), &t->body, &t->basic, reterr);
+    if (e != ERR_OK)
+        return e;
+    t->started_ms = loop_update_now(k->loop);
+    const struct call_request request = {
+        .method = HTTP_POST,
+        .url = k->config->token_url,
+        .authorization = t->basic.len ? buf_str(&t->basic) : (struct str){0},
+        .content_type = "application/x-www-form-urlencoded",
+        .body = buf_str(&t->body),
+        .deadline_ms = t->started_ms + k->limits->fetch_timeout_ms,
+        .label = "token",
+    };
+    t->call = http_client_start(k->client, &request, on_answer, t);
+    return t->call ? ERR_OK : ERR_NO_MEMORY;
+}
+
+void token_slot_fetch(struct token_slot *t)
+{
+    struct err_text text = {0};
+
+    if (!t->wanted || t->state.fetching)
+        return;
+    timer_stop(t->keeper->loop, &t->timer);
+    fetch_begins(&t->state);
+    const enum err e = start_call(t, &text);
+    if (e == ERR_OK)
+        return;
+    buf_finish(&t->body);
+    buf_finish(&t->basic);
+    fail(t, e, -1, text.text[0] ? text.text : "out of memory");
+    wait_for_next(t);
+    keeper_publish(t->keeper);
+}
+
+/* ---- what views say */
+
+void token_slot_ask(struct token_slot *t)
+{
+    const int64_t now_ms = now_of(t);
+
+    if (!token_slot_usable(t, now_ms) && ask_for_token(&t->state, now_ms) == ASK_FETCH)
+        token_slot_fetch(t);
+}
+
+/* The vendor refuses token after token: a fetch would bring another such. */
+static void pause_after_refusal(struct token_slot *t, int64_t until_ms)
+{
+    static const char REASON[] = "the vendor refuses each new token";
+
+    t->state.last_error = ERR_UPSTREAM_REFUSED_CREDENTIALS;
+    t->state.next_ms = until_ms;
+    (void)snprintf(t->error, sizeof(t->error), "%s token: %s", t->name, REASON);
+    LOG(LOG_ERROR, "token.refused", "The vendor refused a token that was just fetched",
+        LOG_S("token.client", t->name), LOG_S("error.reason", REASON),
+        LOG_I("token.retry_in_ms", until_ms - now_of(t)));
+    wait_for_next(t);
+}
+
+void token_slot_refused(struct token_slot *t, uint64_t generation, bool background)
+{
+    const int64_t now_ms = now_of(t);
+
+    if (generation != t->generation || !t->authorization)
+        return;
+    const bool young = now_ms - t->fetched_ms < t->keeper->limits->refused_ms;
+    if (background) {
+        /* An app can provoke this one: never more often than the pause allows. */
+        if (!young && ask_for_token(&t->state, now_ms) == ASK_FETCH)
+            token_slot_fetch(t);
+        return;
+    }
+    t->refused_in_row = young ? t->refused_in_row + 1 : 1;
+    drop_token(t);
+    const int64_t at_ms =
+        token_refused_fetch_at_ms(t->keeper->limits, t->refused_in_row, t->fetched_ms, now_ms);
+    if (ask_for_token(&t->state, now_ms) == ASK_FETCH) {
+        if (at_ms > now_ms)
+            pause_after_refusal(t, at_ms);
+        else
+            token_slot_fetch(t);
+    }
+    keeper_publish(t->keeper);
+}
