@@ -20,6 +20,7 @@ struct health {
     int64_t started_wall_ms;
 };
 
+/* Listening, and token and keys were there once; not draining. Any thread. */
 bool health_is_ready(struct health *h);
 
 void healthz_start(struct request *req); /* public; user is struct app */
