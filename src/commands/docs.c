@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * `docs`: the reference pages that are made from the tables in the code, so that they cannot say
+ * anything else. */
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "commands/commands.h"
+#include "config/config.h"
+#include "observe/metrics.h"
+
+enum { PAGE_BYTES_MAX = 256 * 1024 };
+
+static void print_config_page(void)
+{
+    config_print_docs(stdout);
+}
+
+static void print_errors_page(void)
+{
+    (void)fputs(
+        "# Errors\n\n"
+        "<!-- Made by `biometrics-bff docs errors` from src/base/error.h. -->\n\n"
+        "Every failure is `application/problem+json` (RFC 9457) with `code`, `request_id` and "
+        "`retry`.\n"
+        "`retry` says what the app should do: `same` (send the same request again, after\n"
+        "`Retry-After` if given), `new_challenge` (call start again), `refresh` (refresh the\n"
+        "session, then repeat), `login` (start a new login), `never`. The column shows the usual\n"
+        "value; an operation that knows better gives another one.\n\n"
+        "| status | code | retry | Retry-After | when |\n|---|---|---|---|---|\n",
+        stdout);
+    for (size_t i = 0; error_row_at(i); i++) {
+        const struct error_row *row = error_row_at(i);
+        (void)fprintf(stdout, "| %d | `%s` | `%s` | ", row->status, row->code,
+                      retry_name(row->retry));
+        if (row->retry_after_s > 0)
+            (void)fprintf(stdout, "%d s ", row->retry_after_s);
+        (void)fprintf(stdout, "| %s |\n", row->when);
+    }
+}
+
+static void print_metrics_page(void)
+{
+    AUTO_BUF struct buf page;
+
+    buf_init(&page, PAGE_BYTES_MAX);
+    metrics_write_docs(&page);
+    (void)fputs("# Metrics\n\n"
+                "<!-- Made by `biometrics-bff docs metrics` from src/observe/metrics.h. -->\n\n"
+                "`GET /metrics` on the management listener, Prometheus text format 0.0.4.\n\n",
+                stdout);
+    (void)fwrite(page.ptr, 1, page.len, stdout);
+}
+
+static const struct {
+    const char *name;
+    void (*print)(void);
+} PAGES[] = {
+    {"config", print_config_page},
+    {"errors", print_errors_page},
+    {"metrics", print_metrics_page},
+};
+
+int command_docs(const struct invocation *in)
+{
+    for (size_t i = 0; in->argc == 1 && i < ARRAY_LEN(PAGES); i++) {
+        if (str_is(str_of(in->argv[0]), PAGES[i].name)) {
+            PAGES[i].print();
+            return EXIT_GOOD;
+        }
+    }
+    (void)fputs("usage: biometrics-bff docs config|errors|metrics\n", stderr);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * `doctor`: tries what the service will need, one thing after the other, and says of each what it
+ * found: DNS, TLS, the clock, discovery, tokens, key sets. Needs no issuer: it finds it out. */
+#include <netdb.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/json.h"
+#include "commands/commands.h"
+#include "config/config_text.h"
+#include "config/url.h"
+#include "identity/jwk.h"
+#include "identity/token_endpoint.h"
+
+enum {
+    DOCTOR_CALL_TIMEOUT_MS = 10000,
+    DOCTOR_ADDRESSES_MAX = 8,
+    DOCTOR_CONNECTIONS_MAX = 2,
+    DOCTOR_BODY_BYTES_MAX = 64 * 1024,
+    KEY_FILE_BYTES_MAX = 64 * 1024,
+    CLOCK_DRIFT_WARN_S = 5,
+};
+
+struct doctor {
+    const struct config *config;
+    struct loop *loop;
+    struct http_client *client;
+    bool failed;
+    bool reachable; /* the upstream answered something */
+    char *issuer;   /* owned; from discovery, NULL: unknown */
+    char *jwks_uri; /* owned */
+};
+
+/* ---- what is printed: a line a finding */
+
+static void say(const char *mark, const char *what, const char *format, va_list args)
+    PRINTF_LIKE(3, 0);
+static void say(const char *mark, const char *what, const char *format, va_list args)
+{
+    (void)fprintf(stdout, "%-5s%-11s", mark, what);
+    (void)vfprintf(stdout, format, args);
+    (void)fputc('\n', stdout);
+}
+
+static void good(const char *what, const char *format, ...) PRINTF_LIKE(2, 3);
+static void good(const char *what, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say("ok", what, format, args);
+    va_end(args);
+}
+
+static void note(const char *what, const char *format, ...) PRINTF_LIKE(2, 3);
+static void note(const char *what, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say("note", what, format, args);
+    va_end(args);
+}
+
+static void bad(struct doctor *d, const char *what, const char *format, ...) PRINTF_LIKE(3, 4);
+static void bad(struct doctor *d, const char *what, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say("FAIL", what, format, args);
+    va_end(args);
+    d->failed = true;
+}
+
+/* ---- one call, waited for */
+
+typedef void read_answer_fn(struct doctor *d, const struct call_answer *answer);
+
+struct waiting {
+    struct doctor *doctor;
+    read_answer_fn *read;
+};
+
+static void on_answer(void *arg, const struct call_answer *answer)
+{
+    struct waiting *w = arg;
+
+    w->read(w->doctor, answer);
+    loop_stop(w->doctor->loop);
+}
+
+static void call(struct doctor *d, struct call_request *request, const char *what,
+                 read_answer_fn *read)
+{
+    struct waiting w = {d, read};
+
+    request->deadline_ms = loop_update_now(d->loop) + DOCTOR_CALL_TIMEOUT_MS;
+    request->label = "_OTHER";
+    if (http_client_start(d->client, request, on_answer, &w))
+        loop_run(d->loop);
+    else
+        bad(d, what, "out of memory");
+}
+
+static const char *why(const struct call_answer *answer)
+{
+    return answer->reason ? answer->reason : "no answer";
+}
+
+/* ---- DNS */
+
+static void list_addresses(const struct addrinfo *list, struct buf *out)
+{
+    size_t count = 0;
+
+    for (const struct addrinfo *a = list; a && count < DOCTOR_ADDRESSES_MAX; a = a->ai_next) {
+        char text[IP_TEXT_BYTES];
+        const struct ip ip = ip_of_sockaddr(a->ai_addr);
+        ip_format(&ip, text);
+        buf_printf(out, "%s%s", count++ > 0 ? ", " : "", text);
+    }
+}
+
+static void examine_dns(struct doctor *d)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
+    struct addrinfo *list = NULL;
+    struct url url;
+    const char *problem = NULL;
+    AUTO_BUF struct buf addresses = {0};
+
+    if (!url_split(str_of(d->config->upstream_url), &url, &problem))
+        return;
+    AUTO_FREE char *host = config_copy(url.host);
+    const int code = getaddrinfo(host, NULL, &hints, &list);
+    if (code != 0) {
+        bad(d, "dns", "%s: %s", host, gai_strerror(code));
+        return;
+    }
+    buf_init(&addresses, 1024);
+    list_addresses(list, &addresses);
+    good("dns", "%s: %s", host, addresses.ptr ? addresses.ptr : "no address");
+    freeaddrinfo(list);
+}
+
+/* ---- discovery, which also shows connection and clock */
+
+static void examine_clock(struct doctor *d, const struct call_answer *answer)
+{
+    if (answer->date_s == 0) {
+        note("clock", "the answer has no Date: cannot be compared");
+        return;
+    }
+    const long long drift_s = (long long)(clock_wall_s() - answer->date_s);
+    const long long size_s = drift_s < 0 ? -drift_s : drift_s;
+    const char *side = drift_s < 0 ? "behind" : "ahead of";
+    if (size_s > d->config->jwt_leeway_s)
+        bad(d, "clock", "%lld s %s the identity API, more than BFF_JWT_LEEWAY_S forgives", size_s,
+            side);
+    else if (size_s > CLOCK_DRIFT_WARN_S)
+        note("clock", "%lld s %s the identity API", size_s, side);
+    else
+        good("clock", "within %d s of the identity API", CLOCK_DRIFT_WARN_S);
+}
+
+static bool is_configured(const struct config *config, const char *issuer)
+{
+    for (size_t i = 0; i < config->issuer_count; i++) {
+        if (strcmp(config->issuers[i].issuer, issuer) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void report_issuer(struct doctor *d)
+{
+    good("discovery", "issuer %s", d->issuer);
+    if (d->jwks_uri)
+        good("discovery", "jwks_uri %s", d->jwks_uri);
+    else
+        note("discovery", "no jwks_uri");
+    if (d->config->issuer_count == 0)
+        note("discovery",
+             "BFF_ISSUERS is not set; if your tokens carry this iss: BFF_ISSUERS=%s=%s", d->issuer,
+             d->jwks_uri ? d->jwks_uri : d->config->jwks_url);
+    else if (!is_configured(d->config, d->issuer))
+        note("discovery", "this issuer is not in BFF_ISSUERS: its tokens will be refused");
+}
+
+static void read_discovery(struct doctor *d, const struct call_answer *answer)
+{
+    static const struct json_limits LIMITS = {
+        .bytes_max = DOCTOR_BODY_BYTES_MAX, .depth_max = 8, .values_max = 2000};
+    AUTO_JSON struct json *root = NULL;
+    struct json_error wrong = {0};
+
+    const bool https = strncmp(d->config->upstream_url, "https:", 6) == 0;
+    const char *what = https ? "tls" : "connect";
+    if (answer->result != CALL_ANSWERED) {
+        bad(d, what, "%s", why(answer));
+        return;
+    }
+    d->reachable = true;
+    good(what, "%s answers", d->config->upstream_url);
+    examine_clock(d, answer);
+    if (answer->status != 200) {
+        bad(d, "discovery", "status %d", answer->status);
+        return;
+    }
+    if (json_parse(answer->body, &LIMITS, &root, &wrong) != ERR_OK) {
+        bad(d, "discovery", "the document is not strict JSON: %s", wrong.what ? wrong.what : "");
+        return;
+    }
+    const struct str issuer = json_string(json_member(root, "issuer"));
+    const struct str jwks_uri = json_string(json_member(root, "jwks_uri"));
+    if (issuer.len == 0 || str_has_control(issuer) || str_has_control(jwks_uri)) {
+        bad(d, "discovery", "the document names no issuer");
+        return;
+    }
+    d->issuer = config_copy(issuer);
+    d->jwks_uri = jwks_uri.len > 0 ? config_copy(jwks_uri) : NULL;
+    report_issuer(d);
+}
+
+static void examine_discovery(struct doctor *d)
+{
+    AUTO_BUF struct buf url;
+
+    buf_init(&url, DOCTOR_BODY_BYTES_MAX);
+    buf_printf(&url, "%s/cis/oidc/.well-known/openid-configuration", d->config->upstream_url);
+    if (!buf_ok(&url))
+        return;
+    struct call_request request = {.method = HTTP_GET, .url = url.ptr};
+    call(d, &request, "discovery", read_discovery);
+}
+
+/* ---- tokens */
+
+static void read_token(struct doctor *d, const struct call_answer *answer, const char *what)
+{
+    AUTO(token_grant_finish) struct token_grant grant = {0};
+    struct err_text problem = {0};
+
+    if (token_answer_read(answer, &grant, &problem) == ERR_OK)
+        good(what, "valid for %lld s", (long long)grant.expires_in_s);
+    else
+        bad(d, what, "%s", problem.text[0] ? problem.text : why(answer));
+}
+
+static void read_client_token(struct doctor *d, const struct call_answer *answer)
+{
+    read_token(d, answer, "token");
+}
+
+static void read_admin_token(struct doctor *d, const struct call_answer *answer)
+{
+    read_token(d, answer, "admin");
+}
+
+static void examine_token(struct doctor *d, const struct client_credentials *credentials,
+                          const char *what, read_answer_fn *read)
+{
+    AUTO_BUF struct buf body, authorization;
+    struct err_text problem = {0};
+
+    buf_init(&body, DOCTOR_BODY_BYTES_MAX);
+    buf_init(&authorization, DOCTOR_BODY_BYTES_MAX);
+    if (token_request_build(credentials, clock_wall_s(), &body, &authorization, &problem) !=
+        ERR_OK) {
+        bad(d, what, "%s", problem.text);
+        return;
+    }
+    struct call_request request = {
+        .method = HTTP_POST,
+        .url = d->config->token_url,
+        .authorization = authorization.len > 0 ? buf_str(&authorization) : (struct str){0},
+        .content_type = "application/x-www-form-urlencoded",
+        .body = buf_str(&body),
+    };
+    call(d, &request, what, read);
+}
+
+static void examine_client_token(struct doctor *d)
+{
+    const struct config *config = d->config;
+    struct option_problem problem;
+    char *pem = NULL;
+
+    if (config->client_auth == CLIENT_AUTH_PRIVATE_KEY_JWT) {
+        pem = config_read_file(config->client_key_file, KEY_FILE_BYTES_MAX, &problem);
+        if (!pem) {
+            bad(d, "token", "BFF_CLIENT_KEY_FILE: the file %s", problem.text);
+            return;
+        }
+    }
+    const struct client_credentials credentials = {
+        .client_id = config->client_id,
+        .client_secret = config->client_secret,
+        .method = config->client_auth,
+        .key_id = config->client_key_id,
+        .key_pem = pem,
+        .key_pem_len = pem ? strlen(pem) : 0,
+        .audience = config->client_assertion_audience,
+    };
+    examine_token(d, &credentials, "token", read_client_token);
+    config_free_text(pem);
+}
+
+static void examine_admin_token(struct doctor *d)
+{
+    const struct config *config = d->config;
+    const struct client_credentials credentials = {
+        .client_id = config->admin_client_id,
+        .client_secret = config->admin_client_secret,
+        .method = config->client_auth == CLIENT_AUTH_SECRET_BASIC ? CLIENT_AUTH_SECRET_BASIC
+                                                                  : CLIENT_AUTH_SECRET_POST,
+    };
+
+    if (config->admin_client_id)
+        examine_token(d, &credentials, "admin", read_admin_token);
+}
+
+/* ---- key sets */
+
+static void read_keys(struct doctor *d, const struct call_answer *answer)
+{
+    struct keyset *keys = NULL;
+    struct keyset_report report = {0};
+    struct err_text problem = {0};
+
+    if (answer->result != CALL_ANSWERED || answer->status != 200) {
+        bad(d, "keys", "%s (status %d)", why(answer), answer->status);
+        return;
+    }
+    if (keyset_parse(answer->body, STR("doctor"), &keys, &report, &problem) != ERR_OK) {
+        bad(d, "keys", "%s", problem.text);
+        return;
+    }
+    good("keys", "%zu usable", report.kept);
+    for (size_t i = 0; i < JWK_REFUSAL_COUNT; i++) {
+        if (report.refused[i] > 0)
+            note("keys", "%zu refused: %s", report.refused[i], JWK_REFUSAL_LABELS[i]);
+    }
+    keyset_unref(keys);
+}
+
+static void examine_keys_at(struct doctor *d, const char *url)
+{
+    struct call_request request = {
+        .method = HTTP_GET, .url = url, .answer_max_bytes = JWKS_BYTES_MAX};
+
+    note("keys", "%s", url);
+    call(d, &request, "keys", read_keys);
+}
+
+static void examine_keys(struct doctor *d)
+{
+    const struct config *config = d->config;
+
+    for (size_t i = 0; i < config->issuer_count; i++)
+        examine_keys_at(d, config->issuers[i].jwks_url);
+    if (config->issuer_count == 0)
+        examine_keys_at(d, d->jwks_uri ? d->jwks_uri : config->jwks_url);
+}
+
+static bool prepare(struct doctor *d, struct err_text *reterr)
+{
+    const struct http_client_options options = {
+        .ca_file = d->config->upstream_ca_file,
+        .allow_http = d->config->allow_insecure_upstream,
+        .http2 = d->config->upstream_http2,
+        .connect_timeout_ms = d->config->upstream_connect_timeout_ms,
+        .connections_max = DOCTOR_CONNECTIONS_MAX,
+        .user_agent = "biometrics-bff/" BFF_VERSION " doctor",
+    };
+
+    d->loop = loop_create();
+    if (!d->loop) {
+        (void)err_set(reterr, ERR_NO_MEMORY, "no memory or descriptors");
+        return false;
+    }
+    return http_client_create(d->loop, &options, &d->client, reterr) == ERR_OK;
+}
+
+static bool examine(const struct config *config)
+{
+    struct doctor d = {.config = config};
+    struct err_text problem = {0};
+
+    if (prepare(&d, &problem)) {
+        examine_dns(&d);
+        examine_discovery(&d);
+        /* One line says that nothing can be reached; four would not say more. */
+        if (d.reachable) {
+            examine_client_token(&d);
+            examine_admin_token(&d);
+            examine_keys(&d);
+        }
+    } else {
+        bad(&d, "client", "%s", problem.text);
+    }
+    http_client_destroy(d.client);
+    loop_destroy(d.loop);
+    free(d.issuer);
+    free(d.jwks_uri);
+    return !d.failed;
+}
+
+int command_doctor(const struct invocation *in)
+{
+    const struct config_inputs inputs = {CONFIG_FOR_DOCTOR, in->argc, in->argv, in->envp};
+    struct config_loaded *loaded = NULL;
+
+    if (!crypto_init()) {
+        (void)fputs("OpenSSL is unusable\n", stderr);
+        return EXIT_CONFIG;
+    }
+    int code = config_load(&inputs, stderr, &loaded);
+    if (code == 0)
+        code = examine(config_of(loaded)) ? EXIT_GOOD : EXIT_FAILED;
+    config_free(loaded);
+    crypto_finish();
+    return code;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * `serve`: starts the service, waits for a signal, drains, stops. */
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "commands/commands.h"
+#include "process.h"
+#include "service.h"
+#include "telemetry.h"
+
+enum { DRAIN_LOOK_MS = 20 };
+
+/* Notes and warnings of the configuration are kept until the log can take them. */
+struct notes {
+    char *text; /* owned */
+    size_t len;
+    FILE *out;
+};
+
+static void log_notes(const struct notes *n)
+{
+    for (const char *line = n->text; *line != '\0';) {
+        const size_t len = strcspn(line, "\n");
+        const struct str text = {line, len};
+        const enum log_level level = str_starts_with(text, STR("note:")) ? LOG_INFO : LOG_WARN;
+        LOG(level, "config.note", "A setting deserves attention", LOG_STR("config.note", text));
+        line += line[len] == '\n' ? len + 1 : len;
+    }
+}
+
+/* Waits for a signal that ends the service. SIGHUP is often sent for a reload; ending would be the
+ * wrong answer to it. */
+static int wait_for_end(int64_t wait_ms)
+{
+    const int64_t until_ms = clock_mono_ms() + wait_ms;
+
+    for (;;) {
+        const int64_t left_ms = wait_ms < 0 ? -1 : until_ms - clock_mono_ms();
+        if (wait_ms >= 0 && left_ms <= 0)
+            return 0;
+        const int signal_number = process_wait_signal(left_ms);
+        if (signal_number == SIGHUP)
+            LOG(LOG_WARN, "service.reload_unsupported",
+                "SIGHUP is ignored: configuration is read at start only");
+        else if (signal_number != 0)
+            return signal_number;
+    }
+}
+
+/* True: the drain ended by itself or by its timeout; false: a further signal cut it short. */
+static bool drain(struct service *s, const struct config *config, int first_signal)
+{
+    const int64_t delay_ms = first_signal == SIGTERM ? config->drain_delay_s * 1000 : 0;
+
+    service_begin_drain(s);
+    LOG(LOG_INFO, "service.draining", "Not ready any more; requests are still served",
+        LOG_I("bff.drain_delay_ms", delay_ms));
+    if (first_signal == SIGQUIT || (delay_ms > 0 && wait_for_end(delay_ms) != 0))
+        return false;
+
+    service_refuse(s);
+    LOG(LOG_INFO, "service.refusing", "No further connections; finishing what is under way");
+    const int64_t until_ms = clock_mono_ms() + config->drain_timeout_s * 1000;
+    while (service_is_busy(s) && clock_mono_ms() < until_ms) {
+        if (wait_for_end(DRAIN_LOOK_MS) != 0)
+            return false;
+    }
+    return true;
+}
+
+static int run(const struct config_loaded *loaded, const struct resources *resources)
+{
+    struct service *s = service_start(loaded, resources, stderr);
+    if (!s)
+        return EXIT_CONFIG;
+
+    const int signal_number = wait_for_end(-1);
+    const bool drained = drain(s, config_of(loaded), signal_number);
+    const bool left_over = service_is_busy(s);
+    service_destroy(s);
+    LOG(LOG_INFO, "service.stopped", "The service has stopped", LOG_B("bff.drained", drained),
+        LOG_B("bff.requests_cut", left_over));
+    return EXIT_GOOD;
+}
+
+static int serve(const struct config_loaded *loaded, const struct notes *notes)
+{
+    struct resources resources;
+
+    if (!resources_load(loaded, stderr, &resources))
+        return EXIT_CONFIG;
+    int code = EXIT_FAILED;
+    if (telemetry_start(config_of(loaded), resources.seal)) {
+        log_notes(notes);
+        code = run(loaded, &resources);
+        telemetry_stop();
+    } else {
+        (void)fputs("cannot start log and metrics: no memory or threads\n", stderr);
+    }
+    resources_finish(&resources);
+    return code;
+}
+
+int command_serve(const struct invocation *in)
+{
+    const struct config_inputs inputs = {CONFIG_FOR_SERVICE, in->argc, in->argv, in->envp};
+    struct config_loaded *loaded = NULL;
+    struct notes notes = {0};
+
+    notes.out = open_memstream(&notes.text, &notes.len);
+    if (!notes.out || !crypto_init()) {
+        (void)fputs("cannot start: no memory, or OpenSSL is unusable\n", stderr);
+        return EXIT_CONFIG;
+    }
+    int code = config_load(&inputs, notes.out, &loaded);
+    (void)fclose(notes.out);
+    process_overwrite_secrets(in->envp);
+    process_block_signals();
+    if (code == 0)
+        code = serve(loaded, &notes);
+    else
+        (void)fputs(notes.text, stderr);
+
+    config_free(loaded);
+    free(notes.text);
+    crypto_finish();
+    return code;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A thread with a loop of its own. What runs in the loop is built and taken down on that thread, so
+ * that none of it needs a lock; whoever starts it waits until the building has succeeded or failed.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "net/loop.h"
+
+struct loop_thread {
+    struct loop *loop; /* owned until loop_thread_finish(): other threads may post to it */
+    enum err (*build)(void *arg, struct err_text *reterr);
+    void (*tear_down)(void *arg); /* also runs after a build that failed half-way */
+    void *arg;
+    pthread_t thread;
+    bool running;
+    pthread_mutex_t lock; /* guards the next three */
+    pthread_cond_t changed;
+    bool built;
+    enum err outcome;
+    struct err_text problem;
+};
+
+/* The caller sets build, tear_down and arg. On failure nothing is left to finish. */
+NODISCARD enum err loop_thread_start(struct loop_thread *t, struct err_text *reterr);
+/* Ends the loop, takes down, joins. Idempotent. */
+void loop_thread_stop(struct loop_thread *t);
+/* After loop_thread_stop(), when no thread posts any more: frees the loop. */
+void loop_thread_finish(struct loop_thread *t);

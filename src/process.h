@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the process is to the system: its environment, limits, signals. Called by main() before any
+ * thread exists and before any library is initialised. */
+#pragma once
+
+#include <signal.h>
+#include <stdint.h>
+
+#include "base/auto.h"
+#include "base/str.h"
+
+/* Takes the BFF_ variables out of the environment as a private copy (NULL-terminated array;
+ * free with process_free_environment()), overwrites the secrets among them where the system shows
+ * them (/proc/PID/environ), and leaves in the environment only an allow-list: nothing that steers
+ * TLS, proxies or the loader of libraries. NULL: out of memory. */
+NODISCARD char **process_take_environment(void);
+void process_free_environment(char **copy); /* cleanses; accepts NULL */
+/* Overwrites the values of the secrets among the entries, in place. Accepts NULL. */
+void process_overwrite_secrets(char **entries);
+
+/* No core dump, no ptrace by others, no new privileges, private files; a broken pipe is an error
+ * and not a signal. */
+NODISCARD bool process_harden(void);
+
+/* Raises the limit of open descriptors to its hard value; returns what it is then. */
+uint64_t process_raise_descriptors(void);
+
+/* Blocks the signals that process_wait_signal() reads; threads made afterwards inherit that. */
+void process_block_signals(void);
+/* SIGTERM, SIGINT, SIGQUIT or SIGHUP; 0 when wait_ms passed without one. wait_ms -1: for ever. */
+int process_wait_signal(int64_t wait_ms);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Reads what the configuration points at; see resources.h. */
+#include "resources.h"
+
+#include "base/crypto_pem.h"
+#include "config/config_text.h"
+#include "config/url.h"
+#include "net/http_client.h"
+
+enum { PEM_BYTES_MAX = 1024 * 1024 };
+
+struct loading {
+    const struct config_loaded *loaded;
+    const struct config *config;
+    FILE *errors;
+    struct resources *r;
+    bool good;
+};
+
+static void complain(struct loading *l, const char *key, const char *text)
+{
+    config_complain(l->loaded, key, l->errors, text);
+    l->good = false;
+}
+
+static void load_address(struct loading *l, const char *key, const char *text,
+                         struct listen_address *ret)
+{
+    struct err_text problem = {0};
+
+    if (text && listen_address_parse(str_of(text), ret, &problem) != ERR_OK)
+        complain(l, key, problem.text);
+}
+
+static void load_proxies(struct loading *l)
+{
+    struct err_text problem = {0};
+
+    if (l->config->trusted_proxies && cidr_list_parse(str_of(l->config->trusted_proxies),
+                                                      &l->r->trusted_proxies, &problem) != ERR_OK)
+        complain(l, "BFF_TRUSTED_PROXIES", problem.text);
+}
+
+static void load_seal_keys(struct loading *l)
+{
+    struct err_text problem = {0};
+
+    if (seal_ring_load(l->config->seal_keys_file, &l->r->seal, &problem) != ERR_OK)
+        complain(l, "BFF_SEAL_KEYS_FILE", problem.text);
+}
+
+static void load_operator_keys(struct loading *l)
+{
+    struct err_text problem = {0};
+
+    if (l->config->operator_keys_file &&
+        operator_keys_load(l->config->operator_keys_file, &l->r->operator_keys, &problem) != ERR_OK)
+        complain(l, "BFF_OPERATOR_KEYS_FILE", problem.text);
+}
+
+/* Reads the file and asks is_good; wrong says what it must hold. */
+static void check_pem(struct loading *l, const char *key, const char *path,
+                      bool (*is_good)(struct str pem), const char *wrong)
+{
+    struct option_problem problem;
+    char text[OPTION_PROBLEM_BYTES + 16];
+
+    if (!path)
+        return;
+    char *pem = config_read_file(path, PEM_BYTES_MAX, &problem);
+    if (!pem) {
+        (void)snprintf(text, sizeof(text), "the file %s", problem.text);
+        complain(l, key, text);
+    } else if (!is_good(str_of(pem))) {
+        complain(l, key, wrong);
+    }
+    config_free_text(pem);
+}
+
+/* Without a store every call upstream would fail later, with a message that says less. */
+static void check_system_store(struct loading *l)
+{
+    struct url url;
+    const char *problem = NULL;
+
+    if (l->config->upstream_ca_file ||
+        !url_split(str_of(l->config->upstream_url), &url, &problem) || !url.https)
+        return;
+    if (!http_client_has_system_store())
+        complain(l, "BFF_UPSTREAM_CA_FILE",
+                 "the system has no readable certificate store: install ca-certificates or give a "
+                 "PEM file");
+}
+
+bool resources_load(const struct config_loaded *loaded, FILE *errors, struct resources *ret)
+{
+    const struct config *config = config_of(loaded);
+    struct loading l = {
+        .loaded = loaded, .config = config, .errors = errors, .r = ret, .good = true};
+
+    *ret = (struct resources){0};
+    load_address(&l, "BFF_LISTEN", config->listen, &ret->public_at);
+    load_address(&l, "BFF_MANAGEMENT_LISTEN", config->management_listen, &ret->management_at);
+    load_address(&l, "BFF_OPERATOR_LISTEN", config->operator_listen, &ret->operator_at);
+    load_proxies(&l);
+    load_seal_keys(&l);
+    load_operator_keys(&l);
+    check_pem(&l, "BFF_UPSTREAM_CA_FILE", config->upstream_ca_file, crypto_pem_has_certificates,
+              "the file must hold PEM certificates and nothing damaged");
+    if (config->client_auth == CLIENT_AUTH_PRIVATE_KEY_JWT)
+        check_pem(&l, "BFF_CLIENT_KEY_FILE", config->client_key_file, crypto_pem_is_rsa_private_key,
+                  "the file must hold an unencrypted PEM RSA private key of at least 2048 bits");
+    check_system_store(&l);
+
+    if (!l.good)
+        resources_finish(ret);
+    return l.good;
+}
+
+void resources_finish(struct resources *r)
+{
+    cidr_list_finish(&r->trusted_proxies);
+    seal_ring_free(r->seal);
+    operator_keys_free(r->operator_keys);
+    *r = (struct resources){0};
+}

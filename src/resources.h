@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the configuration points at: addresses, networks and files. Read and checked once, at start
+ * and by the check command. */
+#pragma once
+
+#include "api/operator_auth.h"
+#include "config/config.h"
+#include "identity/seal.h"
+#include "net/address.h"
+
+struct resources {
+    struct listen_address public_at, management_at;
+    struct listen_address operator_at; /* only with config->operator_listen */
+    struct cidr_list trusted_proxies;
+    struct seal_ring *seal;
+    struct operator_keys *operator_keys; /* NULL without the operator listener */
+};
+
+/* Problems are printed as config_load() prints them, all of them. False: there were some; *ret is
+ * then empty. */
+NODISCARD bool resources_load(const struct config_loaded *loaded, FILE *errors,
+                              struct resources *ret);
+void resources_finish(struct resources *r); /* accepts a zeroed struct */

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Builds the service bottom-up and takes it down in the reverse order. Runs on the main thread. */
+#include "service.h"
+
+#include <stdatomic.h>
+
+#include "api/app.h"
+#include "api/decoy.h"
+#include "api/ops.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "ops_thread.h"
+#include "process.h"
+#include "worker.h"
+
+enum {
+    DESCRIPTORS_RESERVE = 64,   /* log, listeners, key files, resolver */
+    DESCRIPTORS_PER_WORKER = 8, /* epoll instances and event descriptors */
+    CONNECTIONS_MIN = 16,
+    WORKERS_MAX = 256,
+};
+
+enum listener { LISTENER_PUBLIC, LISTENER_MANAGEMENT, LISTENER_OPERATOR, LISTENER_COUNT };
+
+static const struct {
+    const char *name;
+    const char *key;
+} LISTENERS[LISTENER_COUNT] = {
+    [LISTENER_PUBLIC] = {"public", "BFF_LISTEN"},
+    [LISTENER_MANAGEMENT] = {"management", "BFF_MANAGEMENT_LISTEN"},
+    [LISTENER_OPERATOR] = {"operator", "BFF_OPERATOR_LISTEN"},
+};
+
+struct service {
+    const struct config_loaded *loaded;
+    const struct config *config;
+    const struct resources *resources;
+    FILE *errors;
+    int fds[LISTENER_COUNT]; /* -1: not open */
+    uint16_t ports[LISTENER_COUNT];
+    unsigned connections_max;
+    struct store *store;
+    struct decoy_shape *decoy;
+    struct keeper *keeper;
+    struct health health;
+    _Atomic unsigned in_flight;
+    struct ops_thread *ops;
+    struct worker *workers[WORKERS_MAX];
+    unsigned worker_count;
+};
+
+static bool fail(struct service *s, const char *what, const struct err_text *problem)
+{
+    (void)fprintf(s->errors, "%s: %s\n", what, problem->text);
+    return false;
+}
+
+/* ---- limits */
+
+/* The descriptor limit wins over BFF_MAX_CONNECTIONS: accept() that fails for want of descriptors
+ * would leave clients hanging instead of refusing them. */
+static bool fit_descriptors(struct service *s)
+{
+    const uint64_t limit = process_raise_descriptors();
+    const uint64_t workers = (uint64_t)s->config->workers;
+    const uint64_t others = (uint64_t)s->config->upstream_max_connections + DESCRIPTORS_RESERVE +
+                            workers * (DESCRIPTORS_PER_WORKER + 1);
+    const uint64_t wanted = (uint64_t)s->config->max_connections;
+    char text[256];
+
+    s->connections_max = (unsigned)wanted;
+    if (wanted + others <= limit)
+        return true;
+    if (limit < others + CONNECTIONS_MIN) {
+        (void)snprintf(text, sizeof(text),
+                       "the limit of %llu open descriptors leaves none for it: raise the limit to "
+                       "%llu",
+                       (unsigned long long)limit, (unsigned long long)(wanted + others));
+        config_complain(s->loaded, "BFF_MAX_CONNECTIONS", s->errors, text);
+        return false;
+    }
+    s->connections_max = (unsigned)(limit - others);
+    LOG(LOG_WARN, "service.connections_lowered",
+        "The descriptor limit is too low for BFF_MAX_CONNECTIONS, which is lowered",
+        LOG_I("bff.max_connections.configured", (int64_t)wanted),
+        LOG_I("bff.max_connections.effective", (int64_t)s->connections_max),
+        LOG_I("process.descriptors.limit", (int64_t)limit),
+        LOG_I("process.descriptors.needed", (int64_t)(wanted + others)));
+    return true;
+}
+
+static unsigned share(int64_t total, int64_t parts)
+{
+    return (unsigned)((total + parts - 1) / parts);
+}
+
+/* ---- listeners */
+
+static bool open_listener(struct service *s, enum listener which, const struct listen_address *at)
+{
+    struct err_text problem = {0};
+
+    if (listen_open(at, &s->fds[which], &s->ports[which], &problem) == ERR_OK)
+        return true;
+    config_complain(s->loaded, LISTENERS[which].key, s->errors, problem.text);
+    return false;
+}
+
+static bool open_listeners(struct service *s)
+{
+    return open_listener(s, LISTENER_PUBLIC, &s->resources->public_at) &&
+           open_listener(s, LISTENER_MANAGEMENT, &s->resources->management_at) &&
+           (!s->config->operator_listen ||
+            open_listener(s, LISTENER_OPERATOR, &s->resources->operator_at));
+}
+
+static void close_listeners(struct service *s)
+{
+    for (size_t i = 0; i < LISTENER_COUNT; i++) {
+        if (s->fds[i] >= 0)
+            (void)close(s->fds[i]);
+        s->fds[i] = -1;
+    }
+}
+
+static void announce_listeners(const struct service *s)
+{
+    const struct listen_address *const at[LISTENER_COUNT] = {
+        [LISTENER_PUBLIC] = &s->resources->public_at,
+        [LISTENER_MANAGEMENT] = &s->resources->management_at,
+        [LISTENER_OPERATOR] = &s->resources->operator_at,
+    };
+
+    for (size_t i = 0; i < LISTENER_COUNT; i++) {
+        if (s->fds[i] < 0)
+            continue;
+        char address[IP_TEXT_BYTES];
+        const struct ip ip = ip_of_sockaddr((const struct sockaddr *)&at[i]->sa);
+        ip_format(&ip, address);
+        LOG(LOG_INFO, "listener.ready", "A listener is open", LOG_S("listener", LISTENERS[i].name),
+            LOG_S("server.address", address), LOG_I("server.port", s->ports[i]));
+    }
+}
+
+/* ---- building */
+
+static bool build_shared(struct service *s)
+{
+    struct err_text problem = {0};
+
+    if (store_create(s->config, &s->store, &problem) != ERR_OK)
+        return fail(s, "cannot make the shared tables", &problem);
+    store_metrics_watch(s->store);
+    s->decoy = decoy_shape_create();
+    if (!s->decoy)
+        return fail(s, "cannot start", &(struct err_text){"out of memory"});
+    if (keeper_start(s->config, &s->keeper, &problem) != ERR_OK)
+        return fail(s, "cannot start the keeper of tokens and keys", &problem);
+    s->health.keeper = s->keeper;
+    s->health.config = s->config;
+    s->health.started_wall_ms = clock_wall_ms();
+    return true;
+}
+
+static bool start_workers(struct service *s)
+{
+    struct worker_options options = {
+        .config = s->config,
+        .keeper = s->keeper,
+        .seal = s->resources->seal,
+        .store = s->store,
+        .decoy = s->decoy,
+        .health = &s->health,
+        .operator_keys = s->resources->operator_keys,
+        .trusted_proxies = &s->resources->trusted_proxies,
+        .public_fd = s->fds[LISTENER_PUBLIC],
+        .operator_fd = s->fds[LISTENER_OPERATOR],
+        .in_flight = &s->in_flight,
+        .connections_max = share(s->connections_max, s->config->workers),
+        .upstream_connections_max = share(s->config->upstream_max_connections, s->config->workers),
+    };
+    struct err_text problem = {0};
+
+    while (s->worker_count < (unsigned)s->config->workers) {
+        options.number = s->worker_count;
+        if (worker_start(&options, &s->workers[s->worker_count], &problem) != ERR_OK)
+            return fail(s, "cannot start a worker", &problem);
+        s->worker_count++;
+        options.operator_fd = -1;
+    }
+    return true;
+}
+
+static bool start_ops(struct service *s)
+{
+    struct err_text problem = {0};
+
+    if (ops_thread_start(&s->health, s->fds[LISTENER_MANAGEMENT], &s->ops, &problem) != ERR_OK)
+        return fail(s, "cannot start the management listener", &problem);
+    return true;
+}
+
+struct service *service_start(const struct config_loaded *loaded, const struct resources *resources,
+                              FILE *errors)
+{
+    struct service *s = calloc(1, sizeof(*s));
+    if (!s) {
+        (void)fputs("cannot start: out of memory\n", errors);
+        return NULL;
+    }
+    s->loaded = loaded;
+    s->config = config_of(loaded);
+    s->resources = resources;
+    s->errors = errors;
+    for (size_t i = 0; i < LISTENER_COUNT; i++)
+        s->fds[i] = -1;
+
+    if (!fit_descriptors(s) || !open_listeners(s) || !build_shared(s) || !start_ops(s) ||
+        !start_workers(s)) {
+        service_destroy(s);
+        return NULL;
+    }
+    announce_listeners(s);
+    atomic_store(&s->health.listening, true);
+    return s;
+}
+
+/* ---- ending */
+
+void service_begin_drain(struct service *s)
+{
+    atomic_store(&s->health.draining, true);
+}
+
+void service_refuse(struct service *s)
+{
+    atomic_store(&s->health.draining, true);
+    atomic_store(&s->health.refusing, true);
+    for (unsigned i = 0; i < s->worker_count; i++)
+        worker_quiesce(s->workers[i]);
+}
+
+bool service_is_busy(const struct service *s)
+{
+    for (unsigned i = 0; i < s->worker_count; i++) {
+        if (worker_busy(s->workers[i]) > 0)
+            return true;
+    }
+    return false;
+}
+
+/* All workers end before the first loop is freed: a worker may still wake another one's requests
+ * while it fails its own. */
+void service_destroy(struct service *s)
+{
+    if (!s)
+        return;
+    atomic_store(&s->health.draining, true);
+    atomic_store(&s->health.refusing, true);
+    for (unsigned i = 0; i < s->worker_count; i++)
+        worker_stop(s->workers[i]);
+    ops_thread_stop(s->ops);
+    keeper_stop(s->keeper);
+    for (unsigned i = 0; i < s->worker_count; i++)
+        worker_destroy(s->workers[i]);
+    store_destroy(s->store);
+    decoy_shape_destroy(s->decoy);
+    close_listeners(s);
+    free(s);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Starts log and metrics; see telemetry.h. */
+#include "telemetry.h"
+
+#include <unistd.h>
+
+#include "api/app.h"
+#include "api/ops.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "observe/metrics.h"
+
+enum { LOG_FLUSH_MS = 1000 };
+
+static bool start_log(const struct config *config, const struct seal_ring *seal)
+{
+    uint8_t hash_key[SHA256_BYTES];
+    enum log_format format = config->log_format;
+
+    if (!config->log_format_given)
+        format = isatty(STDOUT_FILENO) ? LOG_TEXT : LOG_JSON;
+    /* From the sealing key, so that replicas that share it hash a user to the same value. */
+    const bool good = seal_ring_derive(seal, STR("log user hash"), hash_key) &&
+                      log_start(STDOUT_FILENO, format, config->log_level, hash_key);
+    crypto_cleanse(hash_key, sizeof(hash_key));
+    return good;
+}
+
+static double read_log_dropped(void *arg)
+{
+    return (double)log_dropped();
+}
+
+static void register_metrics(void)
+{
+    static const char *const VERSIONS[] = {BFF_VERSION};
+    /* The vendor's operations, and what the keeper calls. */
+    static const char *const OPERATIONS[] = {
+#define X(id, label, method, path, once) label,
+        VENDOR_CALL_TABLE(X)
+#undef X
+            "token",
+        "jwks", "_OTHER"};
+    const struct route_table tables[] = {
+        {PUBLIC_ROUTES, PUBLIC_ROUTE_COUNT},
+        {OPERATOR_ROUTES, OPERATOR_ROUTE_COUNT},
+        {MANAGEMENT_ROUTES, MANAGEMENT_ROUTE_COUNT},
+    };
+
+    http_server_register_metrics(tables, ARRAY_LEN(tables));
+    http_client_register_metrics(OPERATIONS, ARRAY_LEN(OPERATIONS));
+    keeper_register_metrics();
+    store_metrics_register();
+    api_register_metrics();
+    metric_label_values(M_BUILD_INFO, "version", VERSIONS, ARRAY_LEN(VERSIONS));
+}
+
+bool telemetry_start(const struct config *config, const struct seal_ring *seal)
+{
+    register_metrics();
+    if (!metrics_start())
+        return false;
+    if (!start_log(config, seal)) {
+        metrics_stop();
+        return false;
+    }
+    metric_set(M_BUILD_INFO, 0, 1);
+    metric_on_scrape(M_LOG_DROPPED, 0, read_log_dropped, NULL);
+    return true;
+}
+
+void telemetry_stop(void)
+{
+    log_stop(LOG_FLUSH_MS);
+    metrics_stop();
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One worker: a thread with a loop, the HTTP server on the shared public socket, the HTTP client
+ * and the keeper's view. A request lives and dies on one worker. Worker 0 also serves the
+ * operators. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "api/app.h"
+#include "api/ops.h"
+
+struct worker;
+
+/* All pointers are borrowed and outlive the worker. */
+struct worker_options {
+    unsigned number; /* from 0 */
+    const struct config *config;
+    struct keeper *keeper;
+    struct seal_ring *seal;
+    struct store *store;
+    struct decoy_shape *decoy;
+    struct health *health;
+    const struct operator_keys *operator_keys;
+    const struct cidr_list *trusted_proxies;
+    int public_fd;
+    int operator_fd; /* -1: this worker serves no operators */
+    _Atomic unsigned *in_flight;
+    unsigned connections_max; /* this worker's shares */
+    unsigned upstream_connections_max;
+};
+
+/* Starts the thread and waits until everything in it is built and serving. */
+NODISCARD enum err worker_start(const struct worker_options *options, struct worker **ret,
+                                struct err_text *reterr);
+/* Any thread: the worker takes no further connections. */
+void worker_quiesce(struct worker *w);
+/* Any thread: requests and calls that are still under way; exact once worker_quiesce() took hold,
+ * until then "many". */
+unsigned worker_busy(const struct worker *w);
+/* Ends the thread; what is still open fails with `draining`. The loop stays until
+ * worker_destroy(), for other workers may still post to it. */
+void worker_stop(struct worker *w);
+/* After all workers were stopped. Accepts NULL. */
+void worker_destroy(struct worker *w);
