@@ -9,7 +9,9 @@
 
 #include <pthread.h>
 
-enum { FLIGHTS_MAX = 4096, FOLLOWERS_MAX = 64 };
+/* Followers are requests in flight, which are bounded too; an app that retries in a storm is
+ * normal. */
+enum { FLIGHTS_MAX = 4096, FOLLOWERS_MAX = 1024 };
 
 struct answer { /* counted; all under the lock */
     size_t references;

@@ -164,7 +164,7 @@ END_TEST
 
 START_TEST(followers_have_a_ceiling)
 {
-    static struct follower f[100];
+    static struct follower f[1100];
     struct follower owner;
     int followers = 0;
 
@@ -174,7 +174,7 @@ START_TEST(followers_have_a_ceiling)
         ck_assert_int_ne(role, REFRESH_OWNER);
         followers += role == REFRESH_FOLLOWER;
     }
-    ck_assert_int_eq(followers, 64);
+    ck_assert_int_eq(followers, 1024);
     store_refresh_done(store, STR("r"), &GOOD, false, 0);
     turn();
 }

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One call with its token, its permit, its one renewal and its one repeat. */
+#include "api/vendor_send.h"
+
+#include "api_rig.h"
+#include "unit.h"
+
+static struct vendor_send sending;
+static unsigned done_count;
+static enum err done_code;
+static int done_status;
+
+static void on_done(struct vendor_send *s, enum err code, const struct call_answer *answer)
+{
+    ck_assert_ptr_eq(s, &sending);
+    done_count++;
+    done_code = code;
+    done_status = answer ? answer->status : -1;
+}
+
+static void begin(enum vendor_call call, enum vendor_token token)
+{
+    done_count = 0;
+    sending = (struct vendor_send){
+        .app = &rig.app,
+        .call = call,
+        .token = token,
+        .authorization = STR("Bearer user-token"),
+        .body = STR("{\"a\":1}"),
+        .traceparent = "tp",
+        .deadline_ms = 1000,
+        .done = on_done,
+    };
+    ck_assert_int_eq(vendor_send_start(&sending), ERR_PENDING);
+}
+
+static void expect(enum err code, int status)
+{
+    ck_assert_uint_eq(done_count, 1);
+    ck_assert_int_eq(done_code, code);
+    ck_assert_int_eq(done_status, status);
+    ck_assert_ptr_null(rig.call_done);
+}
+
+#define TOKEN_IS_BAD "{\"message\":\"Invalid token\",\"error_code\":401}"
+#define BARE "{\"message\":\"Unauthorized\",\"error_code\":401}"
+
+START_TEST(a_call_carries_token_body_address_and_deadline)
+{
+    begin(VENDOR_START, VENDOR_TOKEN_CLIENT);
+    ck_assert_str_eq(rig.call.url, "https://vendor.test/cis/v1/auth/mobile-biometrics/start");
+    ck_assert_str_is(buf_str(&rig.call_authorization), "Bearer client-token");
+    ck_assert_str_is(buf_str(&rig.call_body), "{\"a\":1}");
+    ck_assert_str_eq(rig.call.content_type, "application/json");
+    ck_assert_str_eq(rig.call.traceparent, "tp");
+    ck_assert_int_eq(rig.call.deadline_ms, 1000);
+    ck_assert(!rig.call.run_once);
+    rig_answer(200, "{}");
+    expect(ERR_OK, 200);
+    ck_assert(sending.may_have_run);
+    ck_assert_uint_eq(rig.permits, 1);
+}
+END_TEST
+
+START_TEST(the_users_token_is_sent_as_it_was_given)
+{
+    begin(VENDOR_REGISTER, VENDOR_TOKEN_USER);
+    ck_assert_str_is(buf_str(&rig.call_authorization), "Bearer user-token");
+    ck_assert(rig.call.run_once);
+    rig_answer(401, TOKEN_IS_BAD);
+    expect(ERR_OK, 401);
+    ck_assert_uint_eq(rig.tokens_refused, 0);
+}
+END_TEST
+
+START_TEST(the_admin_token_is_the_clients_where_there_is_no_admin)
+{
+    begin(VENDOR_FACE_REVOKE, VENDOR_TOKEN_ADMIN);
+    ck_assert_str_is(buf_str(&rig.call_authorization), "Bearer client-token");
+    rig_answer(204, "");
+    rig.config.admin_client_id = (char *)(uintptr_t) "admin";
+    begin(VENDOR_FACE_REVOKE, VENDOR_TOKEN_ADMIN);
+    ck_assert_str_is(buf_str(&rig.call_authorization), "Bearer admin-token");
+    rig_answer(204, "");
+}
+END_TEST
+
+START_TEST(without_a_token_it_waits_for_one)
+{
+    rig.has_token = false;
+    begin(VENDOR_START, VENDOR_TOKEN_CLIENT);
+    ck_assert_uint_eq(rig.calls, 0);
+    rig_token_arrives(ERR_OK);
+    ck_assert_uint_eq(rig.calls, 1);
+    rig_answer(200, "{}");
+    expect(ERR_OK, 200);
+}
+END_TEST
+
+START_TEST(a_token_that_does_not_come_ends_it)
+{
+    rig.has_token = false;
+    begin(VENDOR_START, VENDOR_TOKEN_CLIENT);
+    rig_token_arrives(ERR_TOKEN_UNAVAILABLE);
+    expect(ERR_TOKEN_UNAVAILABLE, -1);
+    ck_assert(!sending.may_have_run);
+}
+END_TEST
+
+START_TEST(no_permit_no_call)
+{
+    rig.permit = ERR_UPSTREAM_RATE_LIMITED;
+    sending = (struct vendor_send){.app = &rig.app, .done = on_done};
+    ck_assert_int_eq(vendor_send_start(&sending), ERR_UPSTREAM_RATE_LIMITED);
+    ck_assert_uint_eq(rig.calls, 0);
+}
+END_TEST
+
+START_TEST(a_permit_taken_ahead_is_used_once)
+{
+    sending = (struct vendor_send){.app = &rig.app, .done = on_done};
+    ck_assert_int_eq(vendor_permit(&sending), ERR_OK);
+    ck_assert_int_eq(vendor_permit(&sending), ERR_OK);
+    ck_assert_uint_eq(rig.permits, 1);
+    ck_assert_int_eq(vendor_send_start(&sending), ERR_PENDING);
+    ck_assert_uint_eq(rig.permits, 1);
+    rig_answer(401, BARE);
+    rig_token_arrives(ERR_OK);
+    ck_assert_uint_eq(rig.permits, 2);
+    vendor_send_cancel(&sending);
+}
+END_TEST
+
+static const struct {
+    enum vendor_call call;
+    const char *body;
+    bool renews;
+} REFUSALS[] = {
+    {VENDOR_START, TOKEN_IS_BAD, true}, {VENDOR_START, BARE, true},
+    {VENDOR_LOGOUT, "<html>", true},    {VENDOR_AUTHENTICATE, TOKEN_IS_BAD, true},
+    {VENDOR_AUTHENTICATE, BARE, false}, {VENDOR_REFRESH, TOKEN_IS_BAD, true},
+    {VENDOR_REFRESH, BARE, false},
+};
+
+START_TEST(a_401_about_our_token_renews_it_once)
+{
+    begin(REFUSALS[_i].call, VENDOR_TOKEN_CLIENT);
+    rig_answer(401, REFUSALS[_i].body);
+    ck_assert_uint_eq(rig.tokens_refused, REFUSALS[_i].renews);
+    if (!REFUSALS[_i].renews) {
+        expect(ERR_OK, 401);
+        return;
+    }
+    ck_assert_uint_eq(done_count, 0);
+    rig_token_arrives(ERR_OK);
+    ck_assert_uint_eq(rig.calls, 2);
+    rig_answer(401, REFUSALS[_i].body);
+    expect(ERR_OK, 401);
+    ck_assert_uint_eq(rig.calls, 2);
+}
+END_TEST
+
+static const struct {
+    enum vendor_call call;
+    enum call_result result;
+    bool sent;
+    bool repeats;
+    enum err code;
+} BREAKS[] = {
+    {VENDOR_DELETE, CALL_BROKEN, true, true, ERR_UPSTREAM_UNAVAILABLE},
+    {VENDOR_DELETE, CALL_NOT_SENT, false, true, ERR_UPSTREAM_UNAVAILABLE},
+    {VENDOR_DELETE, CALL_TIMED_OUT, true, false, ERR_UPSTREAM_TIMEOUT},
+    {VENDOR_DELETE, CALL_BAD_ANSWER, true, false, ERR_UPSTREAM_INVALID_RESPONSE},
+    {VENDOR_REGISTER, CALL_BROKEN, true, false, ERR_UPSTREAM_OUTCOME_UNKNOWN},
+    {VENDOR_AUTHENTICATE, CALL_BROKEN, true, false, ERR_UPSTREAM_OUTCOME_UNKNOWN},
+    {VENDOR_REFRESH, CALL_NOT_SENT, false, false, ERR_UPSTREAM_UNAVAILABLE},
+};
+
+START_TEST(a_broken_call_is_repeated_once_where_it_may_run_twice)
+{
+    begin(BREAKS[_i].call, VENDOR_TOKEN_CLIENT);
+    rig_break(BREAKS[_i].result, BREAKS[_i].sent);
+    ck_assert_uint_eq(rig.calls, BREAKS[_i].repeats ? 2 : 1);
+    ck_assert(sending.repeated == BREAKS[_i].repeats);
+    if (BREAKS[_i].repeats)
+        rig_break(BREAKS[_i].result, BREAKS[_i].sent);
+    expect(BREAKS[_i].code, 0);
+    ck_assert(sending.may_have_run == BREAKS[_i].sent);
+    ck_assert_str_eq(sending.reason, "the rig broke it");
+}
+END_TEST
+
+START_TEST(a_repeat_that_cannot_be_sent_gives_the_first_outcome)
+{
+    begin(VENDOR_DELETE, VENDOR_TOKEN_USER);
+    rig.permit = ERR_UPSTREAM_RATE_LIMITED;
+    rig_break(CALL_BROKEN, true);
+    expect(ERR_UPSTREAM_UNAVAILABLE, 0);
+}
+END_TEST
+
+START_TEST(a_cancelled_call_is_not_reported)
+{
+    begin(VENDOR_START, VENDOR_TOKEN_CLIENT);
+    vendor_send_cancel(&sending);
+    vendor_send_cancel(&sending);
+    ck_assert_ptr_null(rig.call_done);
+    ck_assert_uint_eq(done_count, 0);
+
+    rig.has_token = false;
+    begin(VENDOR_START, VENDOR_TOKEN_CLIENT);
+    vendor_send_cancel(&sending);
+    ck_assert_ptr_null(rig.token_wait);
+}
+END_TEST
+
+START_TEST(only_a_call_that_may_not_run_twice_must_be_seen_through)
+{
+    begin(VENDOR_REGISTER, VENDOR_TOKEN_USER);
+    ck_assert(!vendor_send_must_finish(&sending));
+    rig.call_sent = true;
+    ck_assert(vendor_send_must_finish(&sending));
+    rig_answer(200, "");
+    ck_assert(vendor_send_must_finish(&sending));
+
+    begin(VENDOR_DELETE, VENDOR_TOKEN_USER);
+    ck_assert(!vendor_send_must_finish(&sending));
+    vendor_send_cancel(&sending);
+}
+END_TEST
+
+START_TEST(no_memory_for_the_call_is_a_failure)
+{
+    rig.call_fails_to_start = true;
+    sending = (struct vendor_send){.app = &rig.app, .done = on_done};
+    ck_assert_int_eq(vendor_send_start(&sending), ERR_NO_MEMORY);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *t = tcase_create("vendor_send");
+    tcase_add_checked_fixture(t, rig_set_up, rig_tear_down);
+    tcase_add_test(t, a_call_carries_token_body_address_and_deadline);
+    tcase_add_test(t, the_users_token_is_sent_as_it_was_given);
+    tcase_add_test(t, the_admin_token_is_the_clients_where_there_is_no_admin);
+    tcase_add_test(t, without_a_token_it_waits_for_one);
+    tcase_add_test(t, a_token_that_does_not_come_ends_it);
+    tcase_add_test(t, no_permit_no_call);
+    tcase_add_test(t, a_permit_taken_ahead_is_used_once);
+    tcase_add_loop_test(t, a_401_about_our_token_renews_it_once, 0, ARRAY_LEN(REFUSALS));
+    tcase_add_loop_test(t, a_broken_call_is_repeated_once_where_it_may_run_twice, 0,
+                        ARRAY_LEN(BREAKS));
+    tcase_add_test(t, a_repeat_that_cannot_be_sent_gives_the_first_outcome);
+    tcase_add_test(t, a_cancelled_call_is_not_reported);
+    tcase_add_test(t, only_a_call_that_may_not_run_twice_must_be_seen_through);
+    tcase_add_test(t, no_memory_for_the_call_is_a_failure);
+    return unit_run(t, "vendor_send");
+}
