@@ -12,7 +12,7 @@ enum { BUF_FIRST_BYTES = 256 };
 
 void buf_init(struct buf *b, size_t max_bytes)
 {
-    assert(max_bytes > 0);
+    assert(max_bytes > 0 && max_bytes < SIZE_MAX / 4);
     *b = (struct buf){.max = max_bytes};
 }
 
@@ -76,11 +76,10 @@ static bool reserve(struct buf *b, size_t n)
 {
     if (b->state != BUF_OK)
         return false;
-    assert(b->max > 0 && b->max < SIZE_MAX / 4);
+    assert(b->max > 0 && b->len <= b->max);
     if (n > b->max - b->len)
         return fail(b, BUF_FULL);
-    const size_t needed = b->len + n + 1;
-    return needed <= b->cap || grow(b, needed);
+    return n < b->cap - b->len || grow(b, b->len + n + 1);
 }
 
 char *buf_room(struct buf *b, size_t n)

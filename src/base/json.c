@@ -20,6 +20,7 @@ struct parser {
     const struct json_limits *limits;
     const char *what; /* set by fail() */
     size_t values;
+    size_t longest_number;
     uint32_t objects; /* opened so far; numbers the frames */
     unsigned depth;
     uint32_t frames[JSON_DEPTH_CEILING]; /* 0: array, else the object's number */
@@ -109,6 +110,8 @@ static bool check_number(struct parser *p)
             return false;
     }
     const struct str number = {(const char *)p->text + start, p->at - start};
+    if (number.len > p->longest_number)
+        p->longest_number = number.len;
     if (!has_exponent && number.len < DOUBLE_DIGITS_SAFE)
         return true;
     double value = 0;
@@ -216,9 +219,18 @@ static bool take_character(struct parser *p, uint8_t out[4], size_t *ret_len)
     return true;
 }
 
-static bool is_plain(int c)
+/* The bytes of a string that stand for themselves. The cursor is a local here: kept in the struct,
+ * each byte would wait for the store of the one before. */
+static void skip_plain(struct parser *p)
 {
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+    size_t at = p->at;
+    while (at < p->len) {
+        const uint8_t c = p->text[at];
+        if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\')
+            break;
+        at++;
+    }
+    p->at = at;
 }
 
 static bool check_string(struct parser *p)
@@ -227,8 +239,7 @@ static bool check_string(struct parser *p)
     size_t n = 0;
     p->at++;
     for (;;) {
-        while (is_plain(peek(p)))
-            p->at++;
+        skip_plain(p);
         if (take(p, '"'))
             return true;
         if (!take_character(p, bytes, &n))
@@ -236,19 +247,35 @@ static bool check_string(struct parser *p)
     }
 }
 
-static bool check_name(struct parser *p)
+/* Takes a whole name, opening quote behind the cursor, into its hash. */
+static bool take_name(struct parser *p, uint64_t *ret_hash)
 {
     uint8_t bytes[4];
     size_t n = 0;
     uint64_t hash = json_name_begin(p->frames[p->depth - 1]);
-    if (!take(p, '"'))
-        return fail(p, "member name expected");
-    while (!take(p, '"')) {
+    for (;;) {
+        const size_t start = p->at;
+        skip_plain(p);
+        for (size_t i = start; i < p->at; i++)
+            hash = json_name_add(&p->names, hash, p->text[i]);
+        if (take(p, '"'))
+            break;
         if (!take_character(p, bytes, &n))
             return false;
         for (size_t i = 0; i < n; i++)
             hash = json_name_add(&p->names, hash, bytes[i]);
     }
+    *ret_hash = hash;
+    return true;
+}
+
+static bool check_name(struct parser *p)
+{
+    uint64_t hash = 0;
+    if (!take(p, '"'))
+        return fail(p, "member name expected");
+    if (!take_name(p, &hash))
+        return false;
     switch (json_names_insert(&p->names, hash)) {
     case JSON_NAME_NEW:
         return true;
@@ -363,7 +390,8 @@ static bool check_document(struct parser *p)
     return true;
 }
 
-bool json_validate(struct str text, const struct json_limits *limits, struct json_error *reterr)
+bool json_check(struct str text, const struct json_limits *limits, size_t *ret_longest_number,
+                struct json_error *reterr)
 {
     assert(limits->depth_max <= JSON_DEPTH_CEILING);
     struct parser p;
@@ -373,11 +401,19 @@ bool json_validate(struct str text, const struct json_limits *limits, struct jso
     p.limits = limits;
     p.what = NULL;
     p.values = 0;
+    p.longest_number = 0;
     p.objects = 0;
     p.depth = 0;
     const bool ok = json_names_init(&p.names) ? check_document(&p) : fail(&p, json_out_of_memory);
     json_names_finish(&p.names);
     if (!ok && reterr)
         *reterr = (struct json_error){.offset = p.at, .what = p.what};
+    *ret_longest_number = p.longest_number;
     return ok;
+}
+
+bool json_validate(struct str text, const struct json_limits *limits, struct json_error *reterr)
+{
+    size_t longest_number = 0;
+    return json_check(text, limits, &longest_number, reterr);
 }

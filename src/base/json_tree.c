@@ -74,17 +74,6 @@ static size_t token_end(struct str text, size_t at)
     return starts_number(text.ptr[at]) ? number_end(text, at) : at + 1;
 }
 
-static bool has_long_number(struct str text)
-{
-    size_t next = 0;
-    for (size_t at = 0; at < text.len; at = next) {
-        next = token_end(text, at);
-        if (next - at > CJSON_NUMBER_MAX && text.ptr[at] != '"')
-            return true;
-    }
-    return false;
-}
-
 /* Copies validated text with each long number in its short form. */
 static void copy_with_short_numbers(struct buf *out, struct str text)
 {
@@ -103,9 +92,9 @@ static void copy_with_short_numbers(struct buf *out, struct str text)
     }
 }
 
-static cJSON *build(struct str text)
+static cJSON *build(struct str text, size_t longest_number)
 {
-    if (!has_long_number(text))
+    if (longest_number <= CJSON_NUMBER_MAX)
         return cJSON_ParseWithLengthOpts(text.ptr, text.len, NULL, 0);
     AUTO_BUF struct buf shorter;
     buf_init(&shorter, text.len);
@@ -119,14 +108,15 @@ enum err json_parse(struct str text, const struct json_limits *limits, struct js
                     struct json_error *reterr)
 {
     struct json_error error = {0};
-    if (!json_validate(text, limits, &error)) {
+    size_t longest_number = 0;
+    if (!json_check(text, limits, &longest_number, &error)) {
         if (error.what == json_out_of_memory)
             return ERR_NO_MEMORY;
         if (reterr)
             *reterr = error;
         return ERR_INVALID_JSON;
     }
-    cJSON *root = build(text);
+    cJSON *root = build(text, longest_number);
     if (!root)
         return ERR_NO_MEMORY;
     *ret_root = (struct json *)(void *)root;
