@@ -68,7 +68,7 @@ static EVP_PKEY *find_key(const struct emulator *e, struct str kid)
     for (const struct json *k = json_first(keys); k; k = json_next(k)) {
         const struct str its_kid = json_string(json_member(k, "kid"));
         if (str_eq(its_kid, kid))
-            return jwk_read(k);
+            return jose_read_jwk(k);
     }
     return NULL;
 }
@@ -142,18 +142,18 @@ static bool remember_jti(struct emulator *e, struct str jti)
 
 static bool is_assertion_good(struct call *call, struct str text)
 {
-    struct jws token;
-    if (!jws_split(text, &token))
+    struct jose_token token;
+    if (!jose_split(text, &token))
         return false;
-    enum jws_alg alg = JWS_RS256;
+    enum jose_alg alg = JOSE_RS256;
     const struct str signature = {(const char *)token.signature, token.signature_len};
     EVP_PKEY *key = find_key(call->emulator, json_string(json_member(token.header, "kid")));
-    const bool good = key && jws_alg_parse(json_string(json_member(token.header, "alg")), &alg) &&
-                      jws_verify(alg, key, token.input, signature) &&
+    const bool good = key && jose_alg_parse(json_string(json_member(token.header, "alg")), &alg) &&
+                      jose_verify(alg, key, token.input, signature) &&
                       are_claims_right(call, token.claims) &&
                       remember_jti(call->emulator, json_string(json_member(token.claims, "jti")));
     EVP_PKEY_free(key);
-    jws_finish(&token);
+    jose_finish(&token);
     return good;
 }
 
@@ -197,18 +197,18 @@ static enum client_auth_result check_proof(struct call *call, const struct form 
     return CLIENT_REFUSED;
 }
 
-static bool is_allowed(enum client_auth allowed, enum proof proof)
+static bool is_allowed(enum accepted_auth allowed, enum proof proof)
 {
     switch (allowed) {
-    case CLIENT_AUTH_ANY:
+    case ACCEPT_ANY:
         return true;
-    case CLIENT_AUTH_SECRET_POST:
+    case ACCEPT_SECRET_POST:
         return proof == PROOF_POST;
-    case CLIENT_AUTH_SECRET_BASIC:
+    case ACCEPT_SECRET_BASIC:
         return proof == PROOF_BASIC;
-    case CLIENT_AUTH_PRIVATE_KEY_JWT:
+    case ACCEPT_PRIVATE_KEY_JWT:
         return proof == PROOF_ASSERTION;
-    case CLIENT_AUTH_TLS:
+    case ACCEPT_TLS:
         return proof == PROOF_TLS;
     }
     return false;
@@ -218,7 +218,7 @@ enum client_auth_result client_auth_check(struct call *call, const struct form *
 {
     const enum proof proof = offered_proof(call, form);
     const enum client_auth_result result = check_proof(call, form, proof);
-    if (result == CLIENT_IS_APP && !is_allowed(call->emulator->options->client_auth, proof))
+    if (result == CLIENT_IS_APP && !is_allowed(call->emulator->options->accepted_auth, proof))
         return CLIENT_REFUSED;
     return result;
 }

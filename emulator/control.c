@@ -3,6 +3,7 @@
  * tokens, calls, faults. */
 #include "emulator/control.h"
 
+#include "emulator/form.h"
 #include "emulator/routes.h"
 
 enum {
@@ -29,11 +30,13 @@ void control_refuse(struct call *call, int status, const char *problem)
     jw_object_end(&w);
 }
 
-struct str control_path_tail(const struct call *call)
+struct str control_path_tail(struct call *call)
 {
     const size_t skip = sizeof(USERS_PREFIX) - 1;
     const struct str path = call->request->path;
-    return path.len > skip ? (struct str){path.ptr + skip, path.len - skip} : (struct str){0};
+    if (path.len <= skip)
+        return (struct str){0};
+    return form_decode((struct str){path.ptr + skip, path.len - skip}, &call->arena);
 }
 
 static void health(struct call *call)
@@ -65,15 +68,15 @@ static void reply_current_kid(struct call *call)
     struct json_writer w = reply_json(call, 200);
     jw_object_begin(&w);
     jw_member(&w, "kid", str_of(current->kid));
-    jw_member(&w, "alg", str_of(jws_alg_name(current->alg)));
+    jw_member(&w, "alg", str_of(jose_alg_name(current->alg)));
     jw_object_end(&w);
 }
 
 static void rotate_keys(struct call *call)
 {
     struct signing *s = &call->emulator->signing;
-    enum jws_alg alg = signing_current(s)->alg;
-    (void)jws_alg_parse(call_text(call, "alg"), &alg);
+    enum jose_alg alg = signing_current(s)->alg;
+    (void)jose_alg_parse(call_text(call, "alg"), &alg);
     if (signing_rotate(s, alg, json_is_true(json_member(call->body, "withdraw_old"))))
         reply_current_kid(call);
     else
@@ -152,7 +155,7 @@ static const struct field REVOKE_FIELDS[] = {
 /* Tokens of the kind that exist now are refused from now on, as after a change of the secret. */
 static void revoke_tokens(struct call *call)
 {
-    static const enum token_kind KINDS[] = {TOKEN_CLIENT, TOKEN_ADMIN, TOKEN_USER};
+    static const enum caller_kind KINDS[] = {KIND_CLIENT, KIND_ADMIN, KIND_USER};
     struct emulator *e = call->emulator;
     for (size_t i = 0; i < ARRAY_LEN(KINDS); i++) {
         if (str_is(call_text(call, "kind"), KIND_WORDS[i]))

@@ -21,6 +21,6 @@ void control_login(struct call *call);
 void control_clock(struct call *call);
 void control_settings(struct call *call);
 
-/* What follows the route's path: the {id} of /_emulator/users/{id}. */
-struct str control_path_tail(const struct call *call);
+/* What follows the route's path: the {id} of /_emulator/users/{id}, decoded. */
+struct str control_path_tail(struct call *call);
 void control_refuse(struct call *call, int status, const char *problem);

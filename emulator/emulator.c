@@ -9,7 +9,7 @@ enum { KEYS_PER_USER = 10, ASSERTIONS_MAX = 100000 };
 
 bool emulator_init(struct emulator *e, const struct options *options)
 {
-    enum jws_alg alg = JWS_RS256;
+    enum jose_alg alg = JOSE_RS256;
     *e = (struct emulator){.options = options};
     pthread_mutex_init(&e->lock, NULL);
     faults_init(&e->faults);
@@ -20,7 +20,7 @@ bool emulator_init(struct emulator *e, const struct options *options)
         .issue_refresh_token = true,
     };
     e->calls = calls_create(options->call_log_file);
-    return jws_alg_parse(str_of(options->alg), &alg) && signing_init(&e->signing, alg) &&
+    return jose_alg_parse(str_of(options->alg), &alg) && signing_init(&e->signing, alg) &&
            e->calls && users_init(&e->users) && ceremonies_init(&e->ceremonies) &&
            table_init(&e->assertions, ASSERTIONS_MAX, NULL) && client_auth_load_keys(e);
 }

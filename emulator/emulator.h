@@ -32,7 +32,7 @@ struct settings {
     bool issue_id_token, issue_refresh_token;
 };
 
-enum token_kind { TOKEN_NONE, TOKEN_INVALID, TOKEN_CLIENT, TOKEN_ADMIN, TOKEN_USER, TOKEN_KINDS };
+enum caller_kind { KIND_NONE, KIND_INVALID, KIND_CLIENT, KIND_ADMIN, KIND_USER, KIND_COUNT };
 
 struct emulator {
     const struct options *options;
@@ -45,7 +45,7 @@ struct emulator {
     EVP_PKEY *client_key;     /* owned; the one from a PEM file, or NULL */
     atomic_int_least64_t clock_shift_s;
     atomic_uint_least64_t tokens_made;
-    atomic_uint_least64_t revoked_up_to[TOKEN_KINDS]; /* tokens with a number up to this are bad */
+    atomic_uint_least64_t revoked_up_to[KIND_COUNT]; /* tokens with a number up to this are bad */
 
     pthread_mutex_t lock; /* guards all below */
     struct settings settings;
@@ -60,8 +60,8 @@ void emulator_finish(struct emulator *e);
 int64_t emulator_now_s(struct emulator *e);
 
 /* Who the Bearer token says it is. */
-struct bearer {
-    enum token_kind kind;
+struct caller {
+    enum caller_kind kind;
     struct str sub; /* arena */
 };
 
@@ -72,7 +72,7 @@ struct call {
     struct http_reply *reply;
     struct arena arena;
     struct json *body; /* owned; NULL: none */
-    struct bearer bearer;
+    struct caller caller;
     int64_t now_s;
     const struct tamper *tamper; /* how tokens made in this call go wrong, or NULL */
     enum tamper_scope tamper_scope;

@@ -116,7 +116,7 @@ static bool serve(struct emulator *e, struct workplace *place)
     }
     if (o->tls) {
         tls = tls_create(place->dir, o->tls_name ? o->tls_name : host,
-                         o->client_auth == CLIENT_AUTH_TLS, &place->files);
+                         o->accepted_auth == ACCEPT_TLS, &place->files);
         if (!tls)
             return false;
     }

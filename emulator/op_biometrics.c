@@ -200,7 +200,7 @@ static bool is_challenge_good(struct call *call)
     if (text.len == 0)
         return true;
     struct challenge *challenge = challenge_take(&call->emulator->ceremonies, text, call->now_s);
-    const bool good = challenge && str_is(call->bearer.sub, challenge->user_id);
+    const bool good = challenge && str_is(call->caller.sub, challenge->user_id);
     challenge_destroy(challenge);
     return good;
 }
@@ -218,7 +218,7 @@ enum register_result {
 static enum register_result store_key(struct call *call, struct device_key *key)
 {
     struct emulator *e = call->emulator;
-    struct user *user = users_find(&e->users, call->bearer.sub);
+    struct user *user = users_find(&e->users, call->caller.sub);
     enum register_result refused = REGISTER_DONE;
     if (!user)
         refused = REGISTER_NO_USER;
@@ -431,7 +431,7 @@ void op_delete(struct call *call)
 {
     struct emulator *e = call->emulator;
     pthread_mutex_lock(&e->lock);
-    struct user *user = users_find(&e->users, call->bearer.sub);
+    struct user *user = users_find(&e->users, call->caller.sub);
     const bool removed = user && users_remove_key(&e->users, user, call_text(call, "publicKeyId"));
     pthread_mutex_unlock(&e->lock);
     if (!removed) {

@@ -114,7 +114,7 @@ void op_discovery(struct call *call)
     jw_member_opt(&w, "token_endpoint", str_of(token));
     jw_key(&w, "id_token_signing_alg_values_supported");
     jw_array_begin(&w);
-    jw_string(&w, str_of(jws_alg_name(signing_current(&e->signing)->alg)));
+    jw_string(&w, str_of(jose_alg_name(signing_current(&e->signing)->alg)));
     jw_array_end(&w);
     jw_object_end(&w);
     call->executed = true;

@@ -85,7 +85,7 @@ static void revoke_face(struct call *call, struct str user_id)
 
 void op_face_revoke_me(struct call *call)
 {
-    revoke_face(call, call->bearer.sub);
+    revoke_face(call, call->caller.sub);
 }
 
 void op_face_revoke(struct call *call)

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_SECONDS, OPTION_CLIENT_AUTH, OPTION_ALG };
+enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_SECONDS, OPTION_AUTH, OPTION_ALG };
 
 struct option_row {
     const char *name;
@@ -29,7 +29,7 @@ static const struct option_row OPTIONS[] = {
     {"--admin-client-secret", OPTION_TEXT, AT(admin_client_secret), "its secret"},
     {"--tenant-id", OPTION_TEXT, AT(tenant_id), "tenant, the `tid` of every token"},
     {"--issuer", OPTION_TEXT, AT(issuer), "issuer, the `iss` of every token"},
-    {"--client-auth", OPTION_CLIENT_AUTH, AT(client_auth),
+    {"--client-auth", OPTION_AUTH, AT(accepted_auth),
      "any, client_secret_post, client_secret_basic, private_key_jwt or tls_client_auth (any)"},
     {"--client-key", OPTION_TEXT, AT(client_key_file),
      "PEM public key or JWKS that verifies client assertions"},
@@ -41,23 +41,23 @@ static const struct option_row OPTIONS[] = {
     {"--exit-with-stdin", OPTION_FLAG, AT(exit_with_stdin), "exit when standard input closes"},
 };
 
-static const char *const CLIENT_AUTH_NAMES[] = {
-    [CLIENT_AUTH_ANY] = "any",
-    [CLIENT_AUTH_SECRET_POST] = "client_secret_post",
-    [CLIENT_AUTH_SECRET_BASIC] = "client_secret_basic",
-    [CLIENT_AUTH_PRIVATE_KEY_JWT] = "private_key_jwt",
-    [CLIENT_AUTH_TLS] = "tls_client_auth",
+static const char *const AUTH_NAMES[] = {
+    [ACCEPT_ANY] = "any",
+    [ACCEPT_SECRET_POST] = "client_secret_post",
+    [ACCEPT_SECRET_BASIC] = "client_secret_basic",
+    [ACCEPT_PRIVATE_KEY_JWT] = "private_key_jwt",
+    [ACCEPT_TLS] = "tls_client_auth",
 };
 
 static const char *const ALG_NAMES[] = {"RS256", "PS256", "ES256"};
 
 enum { TOKEN_TTL_S = 3600, TOKEN_TTL_MAX_S = 7 * 24 * 3600 };
 
-static bool set_client_auth(enum client_auth *ret, const char *value)
+static bool set_accepted_auth(enum accepted_auth *ret, const char *value)
 {
-    for (size_t i = 0; i < ARRAY_LEN(CLIENT_AUTH_NAMES); i++) {
-        if (strcmp(value, CLIENT_AUTH_NAMES[i]) == 0) {
-            *ret = (enum client_auth)i;
+    for (size_t i = 0; i < ARRAY_LEN(AUTH_NAMES); i++) {
+        if (strcmp(value, AUTH_NAMES[i]) == 0) {
+            *ret = (enum accepted_auth)i;
             return true;
         }
     }
@@ -97,8 +97,8 @@ static bool set_value(const struct option_row *row, struct options *o, const cha
         return true;
     case OPTION_SECONDS:
         return set_seconds(at, value);
-    case OPTION_CLIENT_AUTH:
-        return set_client_auth(at, value);
+    case OPTION_AUTH:
+        return set_accepted_auth(at, value);
     case OPTION_ALG:
         return set_alg(at, value);
     }
@@ -138,11 +138,11 @@ static bool take_option(int argc, char **argv, int *at, struct options *o, FILE 
 
 static bool options_agree(const struct options *o, FILE *err)
 {
-    if (o->client_auth == CLIENT_AUTH_PRIVATE_KEY_JWT && !o->client_key_file) {
+    if (o->accepted_auth == ACCEPT_PRIVATE_KEY_JWT && !o->client_key_file) {
         fprintf(err, "--client-auth private_key_jwt needs --client-key\n");
         return false;
     }
-    if (o->client_auth == CLIENT_AUTH_TLS && !o->tls) {
+    if (o->accepted_auth == ACCEPT_TLS && !o->tls) {
         fprintf(err, "--client-auth tls_client_auth needs --tls\n");
         return false;
     }
@@ -159,7 +159,7 @@ enum options_result options_parse(int argc, char **argv, struct options *ret, FI
         .admin_client_secret = "demo-admin-client-secret",
         .tenant_id = "demo-tenant",
         .issuer = "https://issuer.emulator.example",
-        .client_auth = CLIENT_AUTH_ANY,
+        .accepted_auth = ACCEPT_ANY,
         .alg = "RS256",
         .token_ttl_s = TOKEN_TTL_S,
     };

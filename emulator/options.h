@@ -9,12 +9,12 @@
 
 #include "base/auto.h"
 
-enum client_auth {
-    CLIENT_AUTH_ANY,
-    CLIENT_AUTH_SECRET_POST,
-    CLIENT_AUTH_SECRET_BASIC,
-    CLIENT_AUTH_PRIVATE_KEY_JWT,
-    CLIENT_AUTH_TLS,
+enum accepted_auth {
+    ACCEPT_ANY,
+    ACCEPT_SECRET_POST,
+    ACCEPT_SECRET_BASIC,
+    ACCEPT_PRIVATE_KEY_JWT,
+    ACCEPT_TLS,
 };
 
 /* All text is borrowed from argv or literal. */
@@ -29,7 +29,7 @@ struct options {
     const char *admin_client_secret;
     const char *tenant_id;
     const char *issuer;
-    enum client_auth client_auth;
+    enum accepted_auth accepted_auth;
     const char *client_key_file; /* PEM public key or JWKS that verifies assertions; or NULL */
     const char *alg;             /* RS256, PS256 or ES256 */
     const char *call_log_file;   /* NULL: none */

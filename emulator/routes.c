@@ -43,9 +43,9 @@ static const struct operation OPERATIONS[] = {
     {"logout", "POST", "/cis/v1/auth/session/logout", BEARER_CLIENT, LOGOUT_FIELDS, op_logout},
 };
 
-static const char *const TOKEN_KIND_NAMES[TOKEN_KINDS] = {
-    [TOKEN_NONE] = "none",   [TOKEN_INVALID] = "invalid", [TOKEN_CLIENT] = "client",
-    [TOKEN_ADMIN] = "admin", [TOKEN_USER] = "user",
+static const char *const KIND_NAMES[KIND_COUNT] = {
+    [KIND_NONE] = "none",   [KIND_INVALID] = "invalid", [KIND_CLIENT] = "client",
+    [KIND_ADMIN] = "admin", [KIND_USER] = "user",
 };
 
 bool routes_has_operation(struct str label)
@@ -79,11 +79,11 @@ static bool has_right_bearer(const struct call *call, enum bearer_rule rule)
     case BEARER_NONE:
         return true;
     case BEARER_CLIENT:
-        return call->bearer.kind == TOKEN_CLIENT;
+        return call->caller.kind == KIND_CLIENT;
     case BEARER_CLIENT_OR_ADMIN:
-        return call->bearer.kind == TOKEN_CLIENT || call->bearer.kind == TOKEN_ADMIN;
+        return call->caller.kind == KIND_CLIENT || call->caller.kind == KIND_ADMIN;
     case BEARER_USER:
-        return call->bearer.kind == TOKEN_USER;
+        return call->caller.kind == KIND_USER;
     }
     return false;
 }
@@ -131,7 +131,7 @@ static void write_down(struct call *call, const struct operation *operation, boo
                   .method = request->method,
                   .path = request->path,
                   .status = call->reply->status,
-                  .token_kind = TOKEN_KIND_NAMES[call->bearer.kind],
+                  .token_kind = KIND_NAMES[call->caller.kind],
                   .executed = call->executed,
                   .fault = fault,
                   .connection = call->connection->number,

@@ -212,6 +212,12 @@ static void *run_accept(void *argument)
     return NULL;
 }
 
+union any_address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
 static int listen_on(const char *address, uint16_t *ret_port)
 {
     char host[256];
@@ -225,18 +231,19 @@ static int listen_on(const char *address, uint16_t *ret_port)
         return -1;
 
     const int on = 1;
-    struct sockaddr_storage bound = {0};
+    union any_address bound = {0};
     socklen_t bound_len = sizeof(bound);
     int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
                     bind(fd, info->ai_addr, info->ai_addrlen) != 0 || listen(fd, 512) != 0 ||
-                    getsockname(fd, (struct sockaddr *)&bound, &bound_len) != 0)) {
+                    getsockname(fd, &bound.any, &bound_len) != 0)) {
         (void)close(fd);
         fd = -1;
     }
     freeaddrinfo(info);
-    *ret_port = bound.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&bound)->sin6_port)
-                                            : ntohs(((struct sockaddr_in *)&bound)->sin_port);
+    if (fd < 0)
+        return -1;
+    *ret_port = ntohs(bound.any.sa_family == AF_INET6 ? bound.v6.sin6_port : bound.v4.sin_port);
     return fd;
 }
 

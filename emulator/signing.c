@@ -37,7 +37,7 @@ static void key_destroy(struct signing_key *k)
     free(k);
 }
 
-static struct signing_key *key_create(enum jws_alg alg)
+static struct signing_key *key_create(enum jose_alg alg)
 {
     struct signing_key *k = calloc(1, sizeof(*k));
     uint8_t id[6];
@@ -45,7 +45,7 @@ static struct signing_key *key_create(enum jws_alg alg)
         return NULL;
     k->alg = alg;
     k->published = true;
-    k->key = jws_generate_key(alg);
+    k->key = jose_generate_key(alg);
     k->pem = k->key ? private_pem(k->key) : NULL;
     if (!k->pem || !crypto_random(id, sizeof(id))) {
         key_destroy(k);
@@ -56,7 +56,7 @@ static struct signing_key *key_create(enum jws_alg alg)
     return k;
 }
 
-bool signing_init(struct signing *s, enum jws_alg alg)
+bool signing_init(struct signing *s, enum jose_alg alg)
 {
     *s = (struct signing){0};
     pthread_mutex_init(&s->lock, NULL);
@@ -67,12 +67,12 @@ void signing_finish(struct signing *s)
 {
     for (size_t i = 0; i < s->count; i++)
         key_destroy(s->keys[i]);
-    for (size_t i = 0; i < JWS_ALG_COUNT; i++)
+    for (size_t i = 0; i < JOSE_ALG_COUNT; i++)
         key_destroy(s->strangers[i]);
     pthread_mutex_destroy(&s->lock);
 }
 
-bool signing_rotate(struct signing *s, enum jws_alg alg, bool withdraw_old)
+bool signing_rotate(struct signing *s, enum jose_alg alg, bool withdraw_old)
 {
     struct signing_key *fresh = key_create(alg);
     if (!fresh)
@@ -113,7 +113,7 @@ const struct signing_key *signing_current(struct signing *s)
     return current;
 }
 
-static const struct signing_key *stranger(struct signing *s, enum jws_alg alg)
+static const struct signing_key *stranger(struct signing *s, enum jose_alg alg)
 {
     pthread_mutex_lock(&s->lock);
     if (!s->strangers[alg])
@@ -134,7 +134,7 @@ void signing_write_jwks(struct signing *s, struct buf *out)
     for (size_t i = 0; i < s->count; i++) {
         const struct signing_key *k = s->keys[i];
         if (k->published)
-            jwk_write(&w, k->key, k->alg, k->kid);
+            jose_write_jwk(&w, k->key, k->alg, k->kid);
     }
     pthread_mutex_unlock(&s->lock);
     jw_array_end(&w);
@@ -152,7 +152,7 @@ static bool sign_with_libjwt(const struct signing_key *k, struct str claims, str
 {
     AUTO(free_jwt) jwt_t *jwt = NULL;
     AUTO_FREE char *json = strndup(claims.ptr, claims.len);
-    const jwt_alg_t alg = k->alg == JWS_ES256 ? JWT_ALG_ES256 : JWT_ALG_RS256;
+    const jwt_alg_t alg = k->alg == JOSE_ES256 ? JWT_ALG_ES256 : JWT_ALG_RS256;
     if (!json || jwt_new(&jwt) != 0 || jwt_add_header(jwt, "kid", k->kid) != 0 ||
         jwt_add_grants_json(jwt, json) != 0 ||
         jwt_set_alg(jwt, alg, (const unsigned char *)k->pem, (int)strlen(k->pem)) != 0)
@@ -168,7 +168,7 @@ static bool sign_with_libjwt(const struct signing_key *k, struct str claims, str
 bool signing_sign(struct signing *s, struct str claims, struct buf *out)
 {
     const struct signing_key *k = signing_current(s);
-    if (k->alg == JWS_PS256)
+    if (k->alg == JOSE_PS256)
         return signing_sign_as(s, SIGNER_CURRENT, (struct str){0}, claims, out);
     return sign_with_libjwt(k, claims, out);
 }
@@ -205,10 +205,10 @@ static bool append_signature(struct signing *s, enum signer signer, const struct
 {
     switch (signer) {
     case SIGNER_CURRENT:
-        return jws_sign(k->alg, k->key, input, out);
+        return jose_sign(k->alg, k->key, input, out);
     case SIGNER_OTHER:
         k = stranger(s, k->alg);
-        return k && jws_sign(k->alg, k->key, input, out);
+        return k && jose_sign(k->alg, k->key, input, out);
     case SIGNER_NONE:
         return true;
     case SIGNER_HMAC:
@@ -228,7 +228,7 @@ static const char *header_alg(enum signer signer, const struct signing_key *k)
     case SIGNER_OTHER:
         break;
     }
-    return jws_alg_name(k->alg);
+    return jose_alg_name(k->alg);
 }
 
 bool signing_sign_as(struct signing *s, enum signer signer, struct str header, struct str claims,
@@ -245,7 +245,7 @@ bool signing_sign_as(struct signing *s, enum signer signer, struct str header, s
         write_header(&own_header, header_alg(signer, k), k->kid);
         header = buf_str(&own_header);
     }
-    jws_append_input(&token, header, claims);
+    jose_append_input(&token, header, claims);
     if (!buf_ok(&token) || !append_signature(s, signer, k, buf_str(&token), &signature))
         return false;
     buf_append(out, buf_str(&token));
@@ -266,15 +266,16 @@ static const struct signing_key *find_key(struct signing *s, struct str kid)
     return found;
 }
 
-bool signing_verify(struct signing *s, struct str token, struct jws *ret)
+bool signing_verify(struct signing *s, struct str token, struct jose_token *ret)
 {
-    if (!jws_split(token, ret))
+    if (!jose_split(token, ret))
         return false;
     const struct signing_key *k = find_key(s, json_string(json_member(ret->header, "kid")));
     const struct str alg = json_string(json_member(ret->header, "alg"));
     const struct str signature = {(const char *)ret->signature, ret->signature_len};
-    if (k && str_is(alg, jws_alg_name(k->alg)) && jws_verify(k->alg, k->key, ret->input, signature))
+    if (k && str_is(alg, jose_alg_name(k->alg)) &&
+        jose_verify(k->alg, k->key, ret->input, signature))
         return true;
-    jws_finish(ret);
+    jose_finish(ret);
     return false;
 }

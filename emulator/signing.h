@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-#include "emulator/jws.h"
+#include "emulator/jose.h"
 
 enum { SIGNING_KEYS_MAX = 256, KID_BYTES = 32 };
 
@@ -13,7 +13,7 @@ struct signing_key {
     EVP_PKEY *key; /* owned */
     char *pem;     /* owned, the private key as libjwt wants it */
     char kid[KID_BYTES];
-    enum jws_alg alg;
+    enum jose_alg alg;
     bool published; /* in the key set; guarded by the lock */
 };
 
@@ -22,7 +22,7 @@ struct signing {
     struct signing_key *keys[SIGNING_KEYS_MAX]; /* owned, oldest first */
     size_t count;
     struct signing_key *current;
-    struct signing_key *strangers[JWS_ALG_COUNT]; /* keys of somebody else, made when asked for */
+    struct signing_key *strangers[JOSE_ALG_COUNT]; /* keys of somebody else, made when asked for */
 };
 
 enum signer {
@@ -32,11 +32,11 @@ enum signer {
     SIGNER_HMAC,  /* HMAC-SHA256 with the public key's PEM as its secret */
 };
 
-NODISCARD bool signing_init(struct signing *s, enum jws_alg alg);
+NODISCARD bool signing_init(struct signing *s, enum jose_alg alg);
 void signing_finish(struct signing *s);
 /* A new current key. withdraw_old: the key set then holds the new one alone. False: out of memory
  * or SIGNING_KEYS_MAX keys made. */
-NODISCARD bool signing_rotate(struct signing *s, enum jws_alg alg, bool withdraw_old);
+NODISCARD bool signing_rotate(struct signing *s, enum jose_alg alg, bool withdraw_old);
 /* False: no such key. */
 NODISCARD bool signing_withdraw(struct signing *s, struct str kid);
 /* The current key; borrowed for the life of s. */
@@ -50,4 +50,4 @@ NODISCARD bool signing_sign_as(struct signing *s, enum signer signer, struct str
                                struct str claims, struct buf *out);
 /* Checks a token against every key ever made, withdrawn ones included: withdrawing changes what
  * others can verify, not what the issuer remembers. *ret is finished by the caller. */
-NODISCARD bool signing_verify(struct signing *s, struct str token, struct jws *ret);
+NODISCARD bool signing_verify(struct signing *s, struct str token, struct jose_token *ret);

@@ -103,7 +103,7 @@ static bool sign_plan(struct call *call, const struct plan *p, struct str claims
         struct json_writer w;
         jw_init(&w, &header);
         jw_object_begin(&w);
-        jw_member(&w, "alg", str_of(jws_alg_name(signing_current(s)->alg)));
+        jw_member(&w, "alg", str_of(jose_alg_name(signing_current(s)->alg)));
         jw_member(&w, "typ", STR("JWT"));
         jw_member_opt(&w, "kid", *p->kid ? str_of(p->kid) : (struct str){0});
         jw_object_end(&w);
@@ -265,17 +265,17 @@ void tokens_reply(struct call *call, const struct authentication *a)
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
-static enum token_kind kind_of(const struct options *o, const struct json *claims)
+static enum caller_kind kind_of(const struct options *o, const struct json *claims)
 {
     const struct str sub = json_string(json_member(claims, "sub"));
     const struct str client_id = json_string(json_member(claims, "client_id"));
     if (sub.len == 0 || client_id.len == 0)
-        return TOKEN_INVALID; /* an ID token has no client_id */
+        return KIND_INVALID; /* an ID token has no client_id */
     if (str_is(client_id, o->admin_client_id))
-        return str_eq(sub, client_id) ? TOKEN_ADMIN : TOKEN_INVALID;
+        return str_eq(sub, client_id) ? KIND_ADMIN : KIND_INVALID;
     if (!str_is(client_id, o->client_id))
-        return TOKEN_INVALID;
-    return str_eq(sub, client_id) ? TOKEN_CLIENT : TOKEN_USER;
+        return KIND_INVALID;
+    return str_eq(sub, client_id) ? KIND_CLIENT : KIND_USER;
 }
 
 static uint64_t number_of(const struct json *claims)
@@ -286,7 +286,7 @@ static uint64_t number_of(const struct json *claims)
     return strtoull(jti.ptr + 4, NULL, 10);
 }
 
-static bool is_in_force(struct call *call, const struct json *claims, enum token_kind kind)
+static bool is_in_force(struct call *call, const struct json *claims, enum caller_kind kind)
 {
     double exp = 0;
     return json_number(json_member(claims, "exp"), &exp) && exp > (double)call->now_s &&
@@ -297,18 +297,18 @@ static bool is_in_force(struct call *call, const struct json *claims, enum token
 void tokens_read_bearer(struct call *call)
 {
     struct str text = http_request_header(call->request, "Authorization");
-    call->bearer = (struct bearer){.kind = TOKEN_NONE};
+    call->caller = (struct caller){.kind = KIND_NONE};
     if (!text.ptr || !(text.len > 7 && str_eq_nocase((struct str){text.ptr, 7}, STR("Bearer "))))
         return;
 
-    struct jws token;
-    call->bearer.kind = TOKEN_INVALID;
+    struct jose_token token;
+    call->caller.kind = KIND_INVALID;
     if (!signing_verify(&call->emulator->signing, (struct str){text.ptr + 7, text.len - 7}, &token))
         return;
-    const enum token_kind kind = kind_of(call->emulator->options, token.claims);
+    const enum caller_kind kind = kind_of(call->emulator->options, token.claims);
     if (is_in_force(call, token.claims, kind)) {
-        call->bearer.sub = arena_copy(&call->arena, json_string(json_member(token.claims, "sub")));
-        call->bearer.kind = call->bearer.sub.ptr ? kind : TOKEN_INVALID;
+        call->caller.sub = arena_copy(&call->arena, json_string(json_member(token.claims, "sub")));
+        call->caller.kind = call->caller.sub.ptr ? kind : KIND_INVALID;
     }
-    jws_finish(&token);
+    jose_finish(&token);
 }

@@ -4,7 +4,7 @@
 
 #include "emulator/emulator.h"
 
-/* Fills call->bearer from the Authorization header. */
+/* Fills call->caller from the Authorization header. */
 void tokens_read_bearer(struct call *call);
 
 /* The access token of a client; admin: of the management application. resource.ptr NULL: none. */

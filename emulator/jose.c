@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The three algorithms differ in padding and in the form of the signature only. */
-#include "emulator/jws.h"
+#include "emulator/jose.h"
 
 #include <string.h>
 
@@ -17,28 +17,28 @@ enum { RSA_BITS = 2048, ES256_HALF_BYTES = 32, SIGNATURE_BYTES_MAX = 1024 };
 static const struct json_limits PART_LIMITS = {
     .bytes_max = 64 * 1024, .depth_max = 16, .values_max = 2000};
 
-static const char *const ALG_NAMES[JWS_ALG_COUNT] = {
-    [JWS_RS256] = "RS256", [JWS_PS256] = "PS256", [JWS_ES256] = "ES256"};
+static const char *const ALG_NAMES[JOSE_ALG_COUNT] = {
+    [JOSE_RS256] = "RS256", [JOSE_PS256] = "PS256", [JOSE_ES256] = "ES256"};
 
-const char *jws_alg_name(enum jws_alg alg)
+const char *jose_alg_name(enum jose_alg alg)
 {
     return ALG_NAMES[alg];
 }
 
-bool jws_alg_parse(struct str name, enum jws_alg *ret)
+bool jose_alg_parse(struct str name, enum jose_alg *ret)
 {
-    for (size_t i = 0; i < JWS_ALG_COUNT; i++) {
+    for (size_t i = 0; i < JOSE_ALG_COUNT; i++) {
         if (str_is(name, ALG_NAMES[i])) {
-            *ret = (enum jws_alg)i;
+            *ret = (enum jose_alg)i;
             return true;
         }
     }
     return false;
 }
 
-EVP_PKEY *jws_generate_key(enum jws_alg alg)
+EVP_PKEY *jose_generate_key(enum jose_alg alg)
 {
-    return alg == JWS_ES256 ? EVP_EC_gen("P-256") : EVP_RSA_gen(RSA_BITS);
+    return alg == JOSE_ES256 ? EVP_EC_gen("P-256") : EVP_RSA_gen(RSA_BITS);
 }
 
 /* ---- signatures ---------------------------------------------------------------------------- */
@@ -53,17 +53,17 @@ static void free_ecdsa_signature(ECDSA_SIG **signature)
     ECDSA_SIG_free(*signature);
 }
 
-static bool set_padding(enum jws_alg alg, EVP_PKEY_CTX *context)
+static bool set_padding(enum jose_alg alg, EVP_PKEY_CTX *context)
 {
-    if (alg != JWS_PS256)
+    if (alg != JOSE_PS256)
         return true;
     return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) > 0 &&
            EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) > 0;
 }
 
-static bool fits(enum jws_alg alg, const EVP_PKEY *key)
+static bool fits(enum jose_alg alg, const EVP_PKEY *key)
 {
-    return EVP_PKEY_is_a(key, alg == JWS_ES256 ? "EC" : "RSA");
+    return EVP_PKEY_is_a(key, alg == JOSE_ES256 ? "EC" : "RSA");
 }
 
 static bool append_raw_ecdsa(struct buf *out, const uint8_t *der, size_t der_len)
@@ -79,7 +79,7 @@ static bool append_raw_ecdsa(struct buf *out, const uint8_t *der, size_t der_len
     return true;
 }
 
-bool jws_sign(enum jws_alg alg, EVP_PKEY *key, struct str input, struct buf *out)
+bool jose_sign(enum jose_alg alg, EVP_PKEY *key, struct str input, struct buf *out)
 {
     AUTO(free_md_context) EVP_MD_CTX *context = EVP_MD_CTX_new();
     EVP_PKEY_CTX *key_context = NULL;
@@ -90,7 +90,7 @@ bool jws_sign(enum jws_alg alg, EVP_PKEY *key, struct str input, struct buf *out
         !set_padding(alg, key_context) ||
         EVP_DigestSign(context, signature, &len, (const uint8_t *)input.ptr, input.len) != 1)
         return false;
-    if (alg == JWS_ES256)
+    if (alg == JOSE_ES256)
         return append_raw_ecdsa(out, signature, len);
     buf_append(out, (struct str){(const char *)signature, len});
     return buf_ok(out);
@@ -114,14 +114,14 @@ static size_t ecdsa_to_der(struct str raw, uint8_t *der)
     return len > 0 ? (size_t)len : 0;
 }
 
-bool jws_verify(enum jws_alg alg, EVP_PKEY *key, struct str input, struct str signature)
+bool jose_verify(enum jose_alg alg, EVP_PKEY *key, struct str input, struct str signature)
 {
     AUTO(free_md_context) EVP_MD_CTX *context = EVP_MD_CTX_new();
     EVP_PKEY_CTX *key_context = NULL;
     uint8_t der[2 * ES256_HALF_BYTES + 16];
     if (!context || !fits(alg, key))
         return false;
-    if (alg == JWS_ES256)
+    if (alg == JOSE_ES256)
         signature = (struct str){(const char *)der, ecdsa_to_der(signature, der)};
     const bool good = signature.len > 0 &&
                       EVP_DigestVerifyInit(context, &key_context, EVP_sha256(), NULL, key) == 1 &&
@@ -132,7 +132,7 @@ bool jws_verify(enum jws_alg alg, EVP_PKEY *key, struct str input, struct str si
     return good;
 }
 
-void jws_append_input(struct buf *out, struct str header, struct str claims)
+void jose_append_input(struct buf *out, struct str header, struct str claims)
 {
     base64url_append(out, (const uint8_t *)header.ptr, header.len);
     buf_append_byte(out, '.');
@@ -153,14 +153,14 @@ static struct json *decode_part(struct str part)
     return root;
 }
 
-bool jws_split(struct str token, struct jws *ret)
+bool jose_split(struct str token, struct jose_token *ret)
 {
     const char *first = memchr(token.ptr, '.', token.len);
     const char *last = memrchr(token.ptr, '.', token.len);
     if (!first || last == first || memchr(first + 1, '.', (size_t)(last - first - 1)))
         return false;
     const struct str signature = {last + 1, (size_t)(token.ptr + token.len - last - 1)};
-    *ret = (struct jws){.input = {token.ptr, (size_t)(last - token.ptr)}};
+    *ret = (struct jose_token){.input = {token.ptr, (size_t)(last - token.ptr)}};
     if (base64_decoded_max(signature.len) > sizeof(ret->signature) ||
         !base64url_decode(signature, ret->signature, &ret->signature_len))
         return false;
@@ -168,15 +168,15 @@ bool jws_split(struct str token, struct jws *ret)
     ret->claims = decode_part((struct str){first + 1, (size_t)(last - first - 1)});
     if (ret->header && ret->claims)
         return true;
-    jws_finish(ret);
+    jose_finish(ret);
     return false;
 }
 
-void jws_finish(struct jws *j)
+void jose_finish(struct jose_token *j)
 {
     json_free(j->header);
     json_free(j->claims);
-    *j = (struct jws){0};
+    *j = (struct jose_token){0};
 }
 
 /* ---- keys ---------------------------------------------------------------------------------- */
@@ -197,14 +197,14 @@ static void write_number(struct json_writer *w, const char *name, EVP_PKEY *key,
     jw_member(w, name, buf_str(&text));
 }
 
-void jwk_write(struct json_writer *w, EVP_PKEY *key, enum jws_alg alg, const char *kid)
+void jose_write_jwk(struct json_writer *w, EVP_PKEY *key, enum jose_alg alg, const char *kid)
 {
     jw_object_begin(w);
-    jw_member(w, "kty", alg == JWS_ES256 ? STR("EC") : STR("RSA"));
+    jw_member(w, "kty", alg == JOSE_ES256 ? STR("EC") : STR("RSA"));
     jw_member(w, "use", STR("sig"));
-    jw_member(w, "alg", str_of(jws_alg_name(alg)));
+    jw_member(w, "alg", str_of(jose_alg_name(alg)));
     jw_member(w, "kid", str_of(kid));
-    if (alg == JWS_ES256) {
+    if (alg == JOSE_ES256) {
         jw_member(w, "crv", STR("P-256"));
         write_number(w, "x", key, OSSL_PKEY_PARAM_EC_PUB_X, ES256_HALF_BYTES);
         write_number(w, "y", key, OSSL_PKEY_PARAM_EC_PUB_Y, ES256_HALF_BYTES);
@@ -276,7 +276,7 @@ static EVP_PKEY *read_ec(const struct json *jwk)
     return key;
 }
 
-EVP_PKEY *jwk_read(const struct json *jwk)
+EVP_PKEY *jose_read_jwk(const struct json *jwk)
 {
     const struct str type = json_string(json_member(jwk, "kty"));
     EVP_PKEY *key = NULL;

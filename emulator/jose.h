@@ -8,21 +8,22 @@
 #include "base/buf.h"
 #include "base/json.h"
 
-enum jws_alg { JWS_RS256, JWS_PS256, JWS_ES256, JWS_ALG_COUNT };
+enum jose_alg { JOSE_RS256, JOSE_PS256, JOSE_ES256, JOSE_ALG_COUNT };
 
-const char *jws_alg_name(enum jws_alg alg);
+const char *jose_alg_name(enum jose_alg alg);
 /* False leaves *ret alone. */
-bool jws_alg_parse(struct str name, enum jws_alg *ret);
+bool jose_alg_parse(struct str name, enum jose_alg *ret);
 /* A fresh RSA-2048 or P-256 key; NULL on failure. */
-EVP_PKEY *jws_generate_key(enum jws_alg alg);
+EVP_PKEY *jose_generate_key(enum jose_alg alg);
 
 /* Appends the signature over input, as JWS wants it (ES256: r and s, 32 bytes each). */
-NODISCARD bool jws_sign(enum jws_alg alg, EVP_PKEY *key, struct str input, struct buf *out);
-NODISCARD bool jws_verify(enum jws_alg alg, EVP_PKEY *key, struct str input, struct str signature);
+NODISCARD bool jose_sign(enum jose_alg alg, EVP_PKEY *key, struct str input, struct buf *out);
+NODISCARD bool jose_verify(enum jose_alg alg, EVP_PKEY *key, struct str input,
+                           struct str signature);
 /* base64url(header).base64url(claims), the input of the signature. */
-void jws_append_input(struct buf *out, struct str header, struct str claims);
+void jose_append_input(struct buf *out, struct str header, struct str claims);
 
-struct jws {
+struct jose_token {
     struct json *header, *claims; /* owned */
     struct str input;             /* borrowed from the token */
     uint8_t signature[1024];
@@ -30,10 +31,10 @@ struct jws {
 };
 
 /* Splits and decodes; checks nothing else. */
-NODISCARD bool jws_split(struct str token, struct jws *ret);
-void jws_finish(struct jws *j);
+NODISCARD bool jose_split(struct str token, struct jose_token *ret);
+void jose_finish(struct jose_token *j);
 
 /* Members of the public JWK, braces and the rest of its members included. */
-void jwk_write(struct json_writer *w, EVP_PKEY *key, enum jws_alg alg, const char *kid);
+void jose_write_jwk(struct json_writer *w, EVP_PKEY *key, enum jose_alg alg, const char *kid);
 /* RSA and P-256 keys; NULL when the JWK is something else. */
-EVP_PKEY *jwk_read(const struct json *jwk);
+EVP_PKEY *jose_read_jwk(const struct json *jwk);
