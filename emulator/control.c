@@ -298,7 +298,7 @@ static const char *read_body(struct call *call, const struct control_route *rout
         return NULL;
     if (json_parse(text, &LIMITS, &call->body, &error) != ERR_OK)
         return "the body should be JSON";
-    return schema_problem(route->fields, call->body, &call->arena);
+    return fields_problem(route->fields, call->body, &call->arena);
 }
 
 bool control_handle(struct call *call)

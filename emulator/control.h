@@ -3,7 +3,7 @@
 #pragma once
 
 #include "emulator/emulator.h"
-#include "emulator/schema.h"
+#include "emulator/fields.h"
 
 /* False: the path is none of the control API's. */
 NODISCARD bool control_handle(struct call *call);

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "emulator/emulator.h"
-#include "emulator/schema.h"
+#include "emulator/fields.h"
 #include "emulator/tokens.h"
 
 /* op_client.c */

@@ -106,7 +106,7 @@ static const char *read_json(struct call *call, const struct field *fields)
         return "Content-Type should be application/json";
     if (json_parse(buf_str(&call->request->body), &LIMITS, &call->body, &error) != ERR_OK)
         return "the body should be JSON";
-    return schema_problem(fields, call->body, &call->arena);
+    return fields_problem(fields, call->body, &call->arena);
 }
 
 /* ---- the walk ------------------------------------------------------------------------------ */

@@ -28,5 +28,5 @@ struct field {
 };
 
 /* NULL: body obeys. Else a sentence for people, in arena. */
-const char *schema_problem(const struct field *fields, const struct json *body,
+const char *fields_problem(const struct field *fields, const struct json *body,
                            struct arena *arena);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One recursive walk over a table of fields. */
-#include "emulator/schema.h"
+#include "emulator/fields.h"
 
 enum { APPROVAL_MEMBERS_MAX = 10 };
 
@@ -95,10 +95,10 @@ static const char *member_problem(const struct field *fields, const struct json 
             arena_printf(arena, "property %.*s should not exist", (int)name.len, name.ptr));
     if (!obeys(field, member))
         return out_of_memory(arena_printf(arena, "property %s is not acceptable", field->name));
-    return field->kind == FIELD_OBJECT ? schema_problem(field->fields, member, arena) : NULL;
+    return field->kind == FIELD_OBJECT ? fields_problem(field->fields, member, arena) : NULL;
 }
 
-const char *schema_problem(const struct field *fields, const struct json *body, struct arena *arena)
+const char *fields_problem(const struct field *fields, const struct json *body, struct arena *arena)
 {
     if (!body || json_type(body) != JSON_OBJECT)
         return "the body should be a JSON object";
