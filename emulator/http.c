@@ -2,6 +2,8 @@
  * Reading requests and sending answers on a blocking connection. */
 #include "emulator/http.h"
 
+#include <time.h>
+
 #include "base/auto.h"
 
 bool http_request_init(struct http_request *r)
@@ -193,9 +195,21 @@ void http_reply_finish(struct http_reply *r)
     buf_finish(&r->body);
 }
 
+static void write_date(struct buf *out, int64_t date_s)
+{
+    const time_t seconds = (time_t)date_s;
+    struct tm parts;
+    char text[40];
+
+    if (date_s != 0 && gmtime_r(&seconds, &parts) &&
+        strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &parts) > 0)
+        buf_printf(out, "Date: %s\r\n", text);
+}
+
 static void write_head(struct buf *out, const struct http_reply *r, bool keep_alive)
 {
     buf_printf(out, "HTTP/1.1 %d %s\r\n", r->status, r->status < 400 ? "OK" : "Refused");
+    write_date(out, r->date_s);
     if (r->content_type)
         buf_printf(out, "Content-Type: %s\r\n", r->content_type);
     if (r->status != 204)

@@ -59,6 +59,7 @@ struct wire_fault {
 
 struct http_reply {
     int status;
+    int64_t date_s;           /* Unix seconds of the Date field; 0: none */
     const char *content_type; /* NULL: none. Borrowed until sent */
     struct buf headers;       /* further lines, each ended by CRLF */
     struct buf body;

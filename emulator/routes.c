@@ -206,6 +206,7 @@ void routes_handle(void *context, struct connection *c, const struct http_reques
     struct call call = {.emulator = e, .connection = c, .request = request, .reply = reply};
     arena_init(&call.arena, CALL_ARENA_BYTES_MAX);
     call.now_s = emulator_now_s(e);
+    reply->date_s = call.now_s;
 
     int status = 0;
     const struct operation *operation = find_operation(request, &status);
