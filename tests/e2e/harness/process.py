@@ -16,6 +16,11 @@ _SANITIZER_REPORT = re.compile(
 _KEPT_ENVIRONMENT = ("PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS")
 
 
+def kept_environment():
+    """What a program under test gets from the tests' own environment."""
+    return {key: os.environ[key] for key in _KEPT_ENVIRONMENT if key in os.environ}
+
+
 class EndedEarly(AssertionError):
     """The program ended before it was ready. `status` is its exit status, `output` what it said."""
 
@@ -36,7 +41,7 @@ class Process:
         self.ended = False
         self._changed = threading.Condition()
         self._closed = False
-        kept = {key: os.environ[key] for key in _KEPT_ENVIRONMENT if key in os.environ}
+        kept = kept_environment()
         with open(self.stderr_path, "wb") as stderr:
             self.child = subprocess.Popen(
                 [str(word) for word in argv], cwd=directory, env={**kept, **(env or {})},
