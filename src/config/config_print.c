@@ -119,9 +119,12 @@ void config_print_docs(FILE *out)
     (void)fputs("\n## Regions\n\n| `BFF_REGION` | `BFF_UPSTREAM_URL` | `BFF_ISSUERS` |\n"
                 "|---|---|---|\n",
                 out);
-#define X(name, url, issuer)                                                                       \
-    (void)fprintf(out, "| `%s` | `%s` | %s |\n", (name), (url),                                    \
-                  (issuer) ? (issuer) : "must be set");
-    REGION_TABLE(X)
+#define X(name, url, issuer) {name, url, issuer},
+    static const struct {
+        const char *name, *url, *issuer;
+    } REGIONS[] = {REGION_TABLE(X)};
 #undef X
+    for (size_t i = 0; i < ARRAY_LEN(REGIONS); i++)
+        (void)fprintf(out, "| `%s` | `%s` | %s |\n", REGIONS[i].name, REGIONS[i].url,
+                      REGIONS[i].issuer ? REGIONS[i].issuer : "must be set");
 }

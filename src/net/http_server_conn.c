@@ -109,7 +109,7 @@ static void on_deadline(struct timer *t)
         hang_up(conn);
         return;
     case CONN_HANDLING:
-        assert(!"a request under way has no connection clock");
+        assert(false && "a request under way has no connection clock");
     }
 }
 

@@ -394,7 +394,7 @@ bool request_step(struct request *req, const char *method, const char *version, 
     case REQUEST_QUEUED:
         break;
     }
-    assert(!"the parser called out of turn");
+    assert(false && "the parser called out of turn");
     return false;
 }
 

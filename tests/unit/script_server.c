@@ -116,7 +116,7 @@ static void accept_one(struct script_server *s)
         buf_init(&s->open[i].in, REQUEST_BYTES_MAX);
         return;
     }
-    assert(!"too many connections");
+    assert(false && "too many connections");
 }
 
 /* False: stop. */

@@ -289,7 +289,7 @@ START_TEST(the_number_of_keys_has_a_ceiling)
     buf_init(&content, 4096);
     for (int i = 0; i <= SEAL_KEYS_MAX; i++) {
         struct err_text text = {""};
-        buf_printf(&content, "%c%s\n", 'A' + i, KEY_C + 1);
+        buf_printf(&content, "%c%s\n", 'A' + i, &KEY_C[1]);
         const enum err e = load(content.ptr, &ring, &text);
         ck_assert_msg((e == ERR_OK) == (i < SEAL_KEYS_MAX), "%d keys: %s", i + 1, text.text);
         seal_ring_free(ring);
