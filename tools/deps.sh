@@ -18,6 +18,7 @@ group_packages() {
         command -v node >/dev/null || echo nodejs
         command -v npm >/dev/null || echo npm
         ;;
+    demo) echo curl ;;
     clang) echo clang ;;
     image) echo buildah mmdebstrap util-linux curl ca-certificates ;;
     *) die "no such group of packages: $1" ;;

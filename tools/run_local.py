@@ -43,7 +43,8 @@ management   http://{management}         /readyz?verbose  /metrics  /version
 emulator     {ready["url"]}   in the place of the identity API
 
   curl -si http://{public}/v1/biometrics/start -H 'Content-Type: application/json' -d '{{"user_id": "u-1"}}'
-  {os.path.relpath(build)}/phone/virtual-phone enroll --bff http://{public} --emulator {ready["url"]}
+  {os.path.relpath(build)}/phone/virtual-phone --bff http://{public} --emulator {ready["url"]} \\
+      --emulator-ca {ready["ca_file"]} enroll
 
 Ctrl-C stops both.
 """
