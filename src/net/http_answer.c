@@ -56,7 +56,7 @@ static void http_date(char out[DATE_BYTES])
                    (unsigned)t.tm_min % 60, (unsigned)t.tm_sec % 61);
 }
 
-void answer_write_raw(struct buf *out, const struct failure *f, const char *request_id)
+static void write_raw(struct buf *out, const struct failure *f, const char *request_id)
 {
     AUTO_BUF struct buf body = {0};
     char date[DATE_BYTES];
@@ -82,7 +82,7 @@ void answer_send_raw(int fd, const struct failure *f, const char *request_id)
         request_id_make(made);
         request_id = made;
     }
-    answer_write_raw(&message, f, request_id);
+    write_raw(&message, f, request_id);
     /* A fresh or waiting socket has room for this; one that has not is not worth more effort. */
     if (buf_ok(&message))
         (void)!send(fd, message.ptr, message.len, MSG_NOSIGNAL | MSG_DONTWAIT);

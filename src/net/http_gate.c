@@ -99,11 +99,11 @@ void gate_field(struct gate_facts *facts, struct str name, struct str value)
 
 /* ---- framing (RFC 9112 §6) */
 
-/* Digits only and no overflow: "+3", "3,3", "0x3" and 10^20 are all refused. */
+/* Digits only, and no more than fit: "+3", "3,3", "0x3" and 10^20 are all refused. */
 static bool parse_length(struct str text, uint64_t *ret)
 {
     uint64_t value = 0;
-    if (text.len == 0 || text.len > 18)
+    if (text.len == 0 || text.len > 19)
         return false;
     for (size_t i = 0; i < text.len; i++) {
         if (text.ptr[i] < '0' || text.ptr[i] > '9')
@@ -118,6 +118,8 @@ static struct gate_verdict check_framing(const struct gate_facts *facts)
 {
     uint64_t length;
 
+    if (!is_token(facts->method))
+        return refuse_and_close(ERR_INVALID_REQUEST, "the method is no token");
     if (facts->bad_name)
         return refuse_and_close(ERR_INVALID_REQUEST, "a field name is no token");
     if (facts->bad_value)

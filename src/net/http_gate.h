@@ -9,6 +9,7 @@
 
 /* What the gate needs to know of a header section; filled by gate_field() for each field. */
 struct gate_facts {
+    struct str method;
     struct str target;   /* raw, as on the wire */
     size_t target_bytes; /* its length on the wire, also when target was cut */
     bool http_1_0;

@@ -22,16 +22,6 @@ struct arena *request_arena(struct request *req)
     return &req->arena;
 }
 
-const struct route *request_route(const struct request *req)
-{
-    return req->match.route;
-}
-
-enum http_method request_method(const struct request *req)
-{
-    return req->method;
-}
-
 struct str request_body(const struct request *req)
 {
     return buf_str(&req->body);
@@ -172,11 +162,6 @@ void request_on_gone(struct request *req, void (*fn)(void *arg), void *arg)
     req->on_gone_arg = arg;
     if (fn && req->conn->client_left)
         loop_defer(req->server->loop, &req->gone_later, on_gone_later, req);
-}
-
-bool request_is_gone(const struct request *req)
-{
-    return req->conn->client_left;
 }
 
 void request_on_end(struct request *req, void (*fn)(void *arg), void *arg)

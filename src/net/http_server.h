@@ -90,8 +90,6 @@ void http_server_register_metrics(const struct route_table *tables, size_t count
 void *request_user(const struct request *req);
 struct loop *request_loop(const struct request *req);
 struct arena *request_arena(struct request *req);
-const struct route *request_route(const struct request *req); /* NULL when none matched */
-enum http_method request_method(const struct request *req);
 struct str request_body(const struct request *req);
 /* n-th "{...}" of the path, raw (not percent-decoded). */
 struct str request_param(const struct request *req, size_t n);
@@ -123,7 +121,6 @@ void request_fail(struct request *req, const struct failure *f);
  * (request_abandon()) after cancelling what is safe to cancel, or do nothing and let the work
  * finish. NULL clears. */
 void request_on_gone(struct request *req, void (*fn)(void *arg), void *arg);
-bool request_is_gone(const struct request *req);
 /* Ends a gone request without an answer. */
 void request_abandon(struct request *req);
 /* fn(arg) runs exactly once when the request ends, before its arena is freed. */

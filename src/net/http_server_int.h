@@ -191,9 +191,8 @@ void request_notice_gone(struct request *req);
 /* ---- http_answer.c */
 /* The stored problem document of f. */
 void answer_problem(struct request *req, const struct failure *f);
-/* Writes a whole HTTP/1.1 message with f as its body; the connection closes after it. */
-void answer_write_raw(struct buf *out, const struct failure *f, const char *request_id);
-/* answer_write_raw() to a socket, as much as it takes at once. request_id NULL: a new one. */
+/* Sends f as a whole HTTP/1.1 message with Connection: close, outside the parser, as much as the
+ * socket takes at once. request_id NULL: a new one. */
 void answer_send_raw(int fd, const struct failure *f, const char *request_id);
 
 /* ---- http_server_log.c */

@@ -242,25 +242,25 @@ static struct gate_verdict check_header(struct request *req)
                                                : gate_check_json_body(facts);
 }
 
-/* A refused request whose body is short and surely on its way is read to its end, so that the
- * connection stays usable; any other answer to a request with a body ends the connection. */
+/* The parser ends a connection whose answer comes before the end of the request. So a refusal waits
+ * for the body where that is short and surely on its way, and the connection stays usable; any
+ * other body is not waited for. */
 static bool refuse(struct request *req, const struct gate_verdict *v)
 {
     struct failure f = failure_of(v->code);
-    f.reason = v->reason;
-    f.close_connection = v->close;
     uint64_t bytes;
     const enum gate_body body = gate_body(&req->facts, &bytes);
-    const bool short_body = body == GATE_BODY_SIZED && req->facts.expects == 0 &&
-                            bytes <= req->server->limits.body_max_bytes;
-    if (body != GATE_BODY_ABSENT && !short_body)
-        f.close_connection = true;
+    const bool soon_complete =
+        body == GATE_BODY_ABSENT || (body == GATE_BODY_SIZED && req->facts.expects == 0 &&
+                                     bytes <= req->server->limits.body_max_bytes);
+    f.reason = v->reason;
+    f.close_connection = v->close || !soon_complete;
     answer_problem(req, &f);
-    if (short_body && !f.close_connection) {
+    if (!f.close_connection) {
         conn_enter(req->conn, CONN_BODY);
         return true;
     }
-    req->conn->linger = f.close_connection;
+    req->conn->linger = true;
     req->phase = REQUEST_ANSWERED;
     return queue_answer(req);
 }
@@ -279,6 +279,7 @@ static bool on_header(struct request *req, const char *method, const char *versi
     set_ids(req);
     req->client = client_of(req);
     req->method = http_method_parse(str_of(method));
+    req->facts.method = str_of(method);
     req->facts.target = (struct str){req->target.ptr, req->target.len};
     req->facts.target_bytes = req->target_bytes;
     req->facts.http_1_0 = str_is(str_of(version), MHD_HTTP_VERSION_1_0);

@@ -18,8 +18,10 @@ struct field {
 /* A good GET of target over HTTP/1.1 with these fields added; the list ends with a NULL name. */
 static struct gate_facts facts_of(const char *target, const struct field *fields)
 {
-    struct gate_facts facts = {
-        .target = str_of(target), .target_bytes = strlen(target), .header_bytes = 100};
+    struct gate_facts facts = {.method = STR("GET"),
+                               .target = str_of(target),
+                               .target_bytes = strlen(target),
+                               .header_bytes = 100};
     for (; fields && fields->name; fields++)
         gate_field(&facts, str_of(fields->name), str_of(fields->value));
     return facts;
@@ -87,6 +89,11 @@ START_TEST(doubtful_framing_is_refused_and_ends_the_connection)
                       v.reason ? v.reason : "passed");
         ck_assert_msg(v.close == (v.code != ERR_OK), "%s", CASES[i].what);
     }
+    struct gate_facts method = facts_of("/", HOST);
+    method.method = STR("G@T");
+    ck_assert(check(method).code == ERR_INVALID_REQUEST);
+    method.method = STR("PROPFIND");
+    ck_assert(check(method).code == ERR_OK);
     struct gate_facts nul = facts_of("/", HOST);
     gate_field(&nul, STR("X"), (struct str){"a\0b", 3});
     ck_assert(check(nul).code == ERR_INVALID_REQUEST);

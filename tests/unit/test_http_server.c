@@ -128,9 +128,12 @@ START_TEST(a_thousand_pipelined_requests_get_a_thousand_answers)
 }
 END_TEST
 
-START_TEST(a_refused_request_with_a_short_body_keeps_the_connection)
+START_TEST(a_refused_request_that_is_soon_complete_keeps_the_connection)
 {
     static const char *const REFUSED[] = {
+        GET("/no"),
+        "TRACE /sync HTTP/1.1\r\nHost: h\r\n\r\n",
+        GET("/v1/later/1?q"),
         POST("/no", "9", "{\"a\":123}"),
         POST("/sync", "2", "{}"),
         POST("/v1/echo?q=1", "2", "{}"),
@@ -257,7 +260,7 @@ int main(void)
     tcase_add_test(tc, bodies_arrive_whole_however_they_are_framed);
     tcase_add_test(tc, pipelined_requests_are_answered_in_order);
     tcase_add_test(tc, a_thousand_pipelined_requests_get_a_thousand_answers);
-    tcase_add_test(tc, a_refused_request_with_a_short_body_keeps_the_connection);
+    tcase_add_test(tc, a_refused_request_that_is_soon_complete_keeps_the_connection);
     tcase_add_test(tc, doubtful_requests_end_the_connection_and_nothing_behind_them_is_served);
     tcase_add_test(tc, a_body_over_the_limit_is_refused_and_the_answer_survives_its_bytes);
     tcase_add_test(tc, long_targets_and_headers_have_their_own_answers);
