@@ -70,7 +70,9 @@ static char *pem_of(EVP_PKEY *key, size_t *ret_len)
     char *bytes = NULL;
     ck_assert_int_eq(PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL), 1);
     const long len = BIO_get_mem_data(bio, &bytes);
-    char *pem = strndup(bytes, (size_t)len);
+    char *pem = calloc(1, (size_t)len + 1);
+    ck_assert_ptr_nonnull(pem);
+    memcpy(pem, bytes, (size_t)len);
     *ret_len = (size_t)len;
     BIO_free(bio);
     return pem;
