@@ -71,8 +71,9 @@ void keeper_wait_kid(struct keeper_view *v, struct keeper_wait *w, size_t issuer
 void keeper_wait_cancel(struct keeper_wait *w); /* idempotent */
 
 /* The vendor answered 401 to the token of this generation: dropped only if it is still the cached
- * one; one renewal follows. background: do not drop, only renew (api.md: a bare 401 on
- * authenticate). */
+ * one; one renewal follows. After several young tokens were refused in a row the last one stays in
+ * use for a pause, under a new generation. background: do not drop, only renew, at most once in the
+ * pause (a bare 401 on authenticate). */
 void keeper_token_refused(struct keeper_view *v, enum keeper_token which, uint64_t generation,
                           bool background);
 

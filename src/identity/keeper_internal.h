@@ -60,6 +60,7 @@ struct token_slot {
     uint64_t generation;
     int64_t fetched_ms, expires_ms;
     unsigned refused_in_row;
+    int64_t background_ms;          /* of the last renewal in the background */
     char error[KEEPER_ERROR_BYTES]; /* of the last attempt; "" when it was good */
 };
 
@@ -132,10 +133,11 @@ struct keeper_view {
 
     /* the worker's thread alone */
     struct keeper_snapshot *snapshot;
-    uint64_t refused[KEEPER_TOKEN_COUNT]; /* generation not to use again */
-    uint64_t asked;                       /* the last ask */
-    uint64_t answered;                    /* the last ask that the keeper has looked at */
-    struct keeper_wait waiting, ready;    /* list heads */
+    uint64_t refused[KEEPER_TOKEN_COUNT];      /* generation not to use again */
+    int64_t background_ms[KEEPER_TOKEN_COUNT]; /* of the last wish for a renewal */
+    uint64_t asked;                            /* the last ask */
+    uint64_t answered;                         /* the last ask that the keeper has looked at */
+    struct keeper_wait waiting, ready;         /* list heads */
     unsigned waiting_count, ready_count;
     struct deferred deliver;
 

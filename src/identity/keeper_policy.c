@@ -17,6 +17,7 @@ const struct keeper_limits KEEPER_LIMITS = {
     .backoff_first_ms = 500,
     .backoff_max_ms = 30 * 1000,
     .refused_ms = 30 * 1000,
+    .refused_in_row = 4,
     .cool_down_ms = 30 * 1000,
     .keys_refresh_ms = 15 * 60 * 1000,
     .keys_stale_ms = 24 * 60 * 60 * 1000,
@@ -104,5 +105,5 @@ int64_t token_refused_fetch_at_ms(const struct keeper_limits *limits, unsigned i
 {
     const int64_t earliest_ms = fetched_ms + limits->refused_ms;
 
-    return in_row <= 1 || earliest_ms < now_ms ? now_ms : earliest_ms;
+    return in_row <= limits->refused_in_row || earliest_ms < now_ms ? now_ms : earliest_ms;
 }

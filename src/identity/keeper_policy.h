@@ -13,7 +13,8 @@ struct keeper_limits {
     int64_t fetch_timeout_ms; /* one attempt */
     int64_t backoff_first_ms; /* window of the first pause; doubles with each failure ... */
     int64_t backoff_max_ms;   /* ... up to this */
-    int64_t refused_ms;       /* least pause after the vendor refused our credentials or token */
+    int64_t refused_ms;       /* least pause after the vendor refused our credentials or tokens */
+    unsigned refused_in_row;  /* so many young tokens are replaced at once, one after the other */
     int64_t cool_down_ms;     /* an unknown kid starts no fetch so soon after a good one */
     int64_t keys_refresh_ms;
     int64_t keys_stale_ms; /* without a good fetch for so long a key set is dropped */
@@ -55,7 +56,7 @@ enum ask_verdict ask_for_keys(const struct fetch_state *s, const struct keeper_l
                               int64_t now_ms);
 
 /* When a new token may be fetched after the vendor refused one that is not expired. in_row: how
- * many were refused one after the other, this one included. The first is renewed at once; if the
- * new one is refused too, asking faster does not help. */
+ * many were refused young, one after the other, this one included. The first few are renewed at
+ * once; if the new ones are refused too, asking faster does not help. */
 int64_t token_refused_fetch_at_ms(const struct keeper_limits *limits, unsigned in_row,
                                   int64_t fetched_ms, int64_t now_ms);

@@ -163,18 +163,29 @@ void token_slot_ask(struct token_slot *t)
         token_slot_fetch(t);
 }
 
-/* The vendor refuses token after token: a fetch would bring another such. */
-static void pause_after_refusal(struct token_slot *t, int64_t until_ms)
+/* The vendor refuses token after token: a fetch would bring another such. This one stays, under a
+ * new number: should the refusals be about something else, one caller's trouble is not everyone's.
+ */
+static void keep_refused(struct token_slot *t, int64_t until_ms)
 {
     static const char REASON[] = "the vendor refuses each new token";
 
-    t->state.last_error = ERR_UPSTREAM_REFUSED_CREDENTIALS;
-    t->state.next_ms = until_ms;
+    t->generation = ++t->keeper->last_generation;
     (void)snprintf(t->error, sizeof(t->error), "%s token: %s", t->name, REASON);
     LOG(LOG_ERROR, "token.refused", "The vendor refused a token that was just fetched",
         LOG_S("token.client", t->name), LOG_S("error.reason", REASON),
-        LOG_I("token.retry_in_ms", until_ms - now_of(t)));
-    wait_for_next(t);
+        LOG_I("token.renewal_in_ms", until_ms - now_of(t)));
+}
+
+/* An app can provoke this one: never more often than the pause allows. */
+static void renew_in_background(struct token_slot *t, int64_t now_ms)
+{
+    const bool soon =
+        t->background_ms != 0 && now_ms - t->background_ms < t->keeper->limits->refused_ms;
+    if (soon || ask_for_token(&t->state, now_ms) != ASK_FETCH)
+        return;
+    t->background_ms = now_ms;
+    token_slot_fetch(t);
 }
 
 void token_slot_refused(struct token_slot *t, uint64_t generation, bool background)
@@ -183,21 +194,19 @@ void token_slot_refused(struct token_slot *t, uint64_t generation, bool backgrou
 
     if (generation != t->generation || !t->authorization)
         return;
-    const bool young = now_ms - t->fetched_ms < t->keeper->limits->refused_ms;
     if (background) {
-        /* An app can provoke this one: never more often than the pause allows. */
-        if (!young && ask_for_token(&t->state, now_ms) == ASK_FETCH)
-            token_slot_fetch(t);
+        renew_in_background(t, now_ms);
         return;
     }
+    const bool young = now_ms - t->fetched_ms < t->keeper->limits->refused_ms;
     t->refused_in_row = young ? t->refused_in_row + 1 : 1;
-    drop_token(t);
     const int64_t at_ms =
         token_refused_fetch_at_ms(t->keeper->limits, t->refused_in_row, t->fetched_ms, now_ms);
-    if (ask_for_token(&t->state, now_ms) == ASK_FETCH) {
-        if (at_ms > now_ms)
-            pause_after_refusal(t, at_ms);
-        else
+    if (at_ms > now_ms) {
+        keep_refused(t, at_ms);
+    } else {
+        drop_token(t);
+        if (ask_for_token(&t->state, now_ms) == ASK_FETCH)
             token_slot_fetch(t);
     }
     keeper_publish(t->keeper);

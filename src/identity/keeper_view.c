@@ -261,10 +261,13 @@ void keeper_token_refused(struct keeper_view *v, enum keeper_token which, uint64
     if (generation != t->generation || generation == v->refused[which])
         return;
     /* What the keeper would not do anyway (token_slot_refused()) costs no post. */
-    if (background && (now_ms - t->fetched_ms < v->keeper->limits->refused_ms ||
+    const int64_t since_ms = now_ms - v->background_ms[which];
+    if (background && ((v->background_ms[which] != 0 && since_ms < v->keeper->limits->refused_ms) ||
                        ask_for_token(&t->state, now_ms) != ASK_FETCH))
         return;
-    if (!background)
+    if (background)
+        v->background_ms[which] = now_ms;
+    else
         v->refused[which] = generation;
     (void)pthread_mutex_lock(&v->keeper->lock);
     if (background)

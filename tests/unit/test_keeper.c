@@ -461,17 +461,19 @@ START_TEST(refused_token_is_replaced_once_for_all)
 }
 END_TEST
 
-START_TEST(tokens_refused_in_a_row_are_no_loop)
+START_TEST(tokens_refused_in_a_row_are_no_loop_and_no_outage)
 {
     setup();
     start();
     ck_assert_int_eq(wait_token(), ERR_OK);
-    keeper_token_refused(bench.view, KEEPER_CLIENT_TOKEN, generation(), false);
-    ck_assert_int_eq(wait_token(), ERR_OK);
-    keeper_token_refused(bench.view, KEEPER_CLIENT_TOKEN, generation(), false);
-    for (int i = 0; i < 10; i++)
-        ck_assert_int_eq(wait_token(), ERR_UPSTREAM_REFUSED_CREDENTIALS);
-    ck_assert_uint_eq(atomic_load(&vendor.token_calls), 2);
+    const uint64_t fetches = 1 + bench.limits.refused_in_row;
+    for (int i = 0; i < 20; i++) {
+        keeper_token_refused(bench.view, KEEPER_CLIENT_TOKEN, generation(), false);
+        ck_assert(no_token());
+        ck_assert_int_eq(wait_token(), ERR_OK);
+    }
+    ck_assert(token_is("Bearer t-5")); /* the last one fetched stays in use */
+    ck_assert_uint_eq(atomic_load(&vendor.token_calls), fetches);
     teardown();
 }
 END_TEST
@@ -479,7 +481,6 @@ END_TEST
 START_TEST(background_refusal_renews_without_dropping)
 {
     setup();
-    bench.limits.refused_ms = 0; /* the token counts as old at once */
     start();
     ck_assert_int_eq(wait_token(), ERR_OK);
     keeper_token_refused(bench.view, KEEPER_CLIENT_TOKEN, generation(), true);
@@ -491,17 +492,19 @@ START_TEST(background_refusal_renews_without_dropping)
 }
 END_TEST
 
-START_TEST(background_refusal_of_a_young_token_does_nothing)
+START_TEST(background_refusals_renew_no_more_often_than_the_pause_allows)
 {
     setup();
     bench.limits.cool_down_ms = 0;
     start();
     ck_assert_int_eq(wait_token(), ERR_OK);
+    keeper_token_refused(bench.view, KEEPER_CLIENT_TOKEN, generation(), true);
+    run_until(renewed);
     for (int i = 0; i < 100; i++)
         keeper_token_refused(bench.view, KEEPER_CLIENT_TOKEN, generation(), true);
     ck_assert_int_eq(wait_kid("k-9"), ERR_OK); /* a round through the keeper */
-    ck_assert(token_is("Bearer t-1"));
-    ck_assert_uint_eq(atomic_load(&vendor.token_calls), 1);
+    ck_assert(token_is("Bearer t-2"));
+    ck_assert_uint_eq(atomic_load(&vendor.token_calls), 2);
     teardown();
 }
 END_TEST
@@ -684,9 +687,9 @@ static void add_token_tests(TCase *tests)
     tcase_add_test(tests, waiters_are_bounded);
     tcase_add_test(tests, cancelled_wait_is_silent);
     tcase_add_test(tests, refused_token_is_replaced_once_for_all);
-    tcase_add_test(tests, tokens_refused_in_a_row_are_no_loop);
+    tcase_add_test(tests, tokens_refused_in_a_row_are_no_loop_and_no_outage);
     tcase_add_test(tests, background_refusal_renews_without_dropping);
-    tcase_add_test(tests, background_refusal_of_a_young_token_does_nothing);
+    tcase_add_test(tests, background_refusals_renew_no_more_often_than_the_pause_allows);
 }
 
 int main(void)

@@ -124,13 +124,14 @@ START_TEST(keys_cool_down_after_a_good_fetch_only)
 }
 END_TEST
 
-START_TEST(first_refused_token_is_renewed_at_once_the_next_later)
+START_TEST(first_refused_tokens_are_renewed_at_once_the_next_later)
 {
     const int64_t fetched_ms = NOW_MS - 10;
     ck_assert_int_eq(token_refused_fetch_at_ms(&KEEPER_LIMITS, 1, fetched_ms, NOW_MS), NOW_MS);
-    ck_assert_int_eq(token_refused_fetch_at_ms(&KEEPER_LIMITS, 2, fetched_ms, NOW_MS),
+    ck_assert_int_eq(token_refused_fetch_at_ms(&KEEPER_LIMITS, 4, fetched_ms, NOW_MS), NOW_MS);
+    ck_assert_int_eq(token_refused_fetch_at_ms(&KEEPER_LIMITS, 5, fetched_ms, NOW_MS),
                      fetched_ms + 30000);
-    ck_assert_int_eq(token_refused_fetch_at_ms(&KEEPER_LIMITS, 3, NOW_MS - 40000, NOW_MS), NOW_MS);
+    ck_assert_int_eq(token_refused_fetch_at_ms(&KEEPER_LIMITS, 6, NOW_MS - 40000, NOW_MS), NOW_MS);
 }
 END_TEST
 
@@ -146,6 +147,6 @@ int main(void)
     tcase_add_test(tests, failures_count_until_a_success);
     tcase_add_test(tests, token_is_asked_for_unless_the_backoff_runs);
     tcase_add_test(tests, keys_cool_down_after_a_good_fetch_only);
-    tcase_add_test(tests, first_refused_token_is_renewed_at_once_the_next_later);
+    tcase_add_test(tests, first_refused_tokens_are_renewed_at_once_the_next_later);
     return unit_run(tests, "keeper_policy");
 }
