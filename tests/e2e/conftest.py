@@ -11,6 +11,7 @@ from harness.device import Phone
 from harness.emulator import Emulator
 from harness.hostile import Hostile
 from harness.paths import EMULATOR, SERVICE
+from harness.scene import Scene
 from harness.service import Service
 
 
@@ -136,3 +137,18 @@ def shared(_shared_for_session):
     reset. Tests make their own users and leave settings alone."""
     _shared_for_session.emulator.reset()
     return _shared_for_session
+
+
+@pytest.fixture(scope="module")
+def _scene_for_module(tmp_path_factory):
+    scene = Scene(tmp_path_factory.mktemp("scene"))
+    yield scene
+    scene.stop()
+
+
+@pytest.fixture
+def scene(_scene_for_module):
+    """A service in front of a vendor in the hands of the test; shared by the tests of a module, with
+    the vendor calm again at the start of each."""
+    _scene_for_module.calm()
+    return _scene_for_module
