@@ -108,7 +108,6 @@ void token_slot_fetch(struct token_slot *t);
 /* As keeper_token_refused(). */
 void token_slot_refused(struct token_slot *t, uint64_t generation, bool background);
 void token_slot_ask(struct token_slot *t);
-bool token_slot_usable(const struct token_slot *t, int64_t now_ms);
 void token_slot_finish(struct token_slot *t);
 
 void keys_slot_fetch(struct keys_slot *s);

@@ -22,7 +22,7 @@ static int64_t now_of(const struct token_slot *t)
     return loop_now_ms(t->keeper->loop);
 }
 
-bool token_slot_usable(const struct token_slot *t, int64_t now_ms)
+static bool is_usable(const struct token_slot *t, int64_t now_ms)
 {
     return t->authorization && now_ms < t->expires_ms;
 }
@@ -66,7 +66,7 @@ static void fail(struct token_slot *t, enum err why, int retry_after_s, const ch
     LOG(level, "token.fetch_failed", "A token could not be fetched", LOG_S("token.client", t->name),
         LOG_S("error.reason", reason), LOG_I("token.failures", t->state.failures),
         LOG_I("token.retry_in_ms", t->state.next_ms - now_of(t)),
-        LOG_B("token.cached", token_slot_usable(t, now_of(t))));
+        LOG_B("token.cached", is_usable(t, now_of(t))));
 }
 
 static void succeed(struct token_slot *t, struct token_grant *grant)
@@ -159,7 +159,7 @@ void token_slot_ask(struct token_slot *t)
 {
     const int64_t now_ms = now_of(t);
 
-    if (!token_slot_usable(t, now_ms) && ask_for_token(&t->state, now_ms) == ASK_FETCH)
+    if (!is_usable(t, now_ms) && ask_for_token(&t->state, now_ms) == ASK_FETCH)
         token_slot_fetch(t);
 }
 
