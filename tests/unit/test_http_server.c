@@ -14,6 +14,9 @@
     "POST " target " HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"                    \
     "Content-Length: " length "\r\n\r\n" body
 
+#define TEXT_POST                                                                                  \
+    "POST /v1/echo HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}"
+
 static struct fixture fixture;
 static struct reply reply;
 
@@ -137,8 +140,7 @@ START_TEST(a_refused_request_that_is_soon_complete_keeps_the_connection)
         POST("/no", "9", "{\"a\":123}"),
         POST("/sync", "2", "{}"),
         POST("/v1/echo?q=1", "2", "{}"),
-        "POST /v1/echo HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nContent-Length: "
-        "2\r\n\r\n{}",
+        TEXT_POST,
         "GET /sync HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}",
     };
     const int fd = client_connect(&fixture);
