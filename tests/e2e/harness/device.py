@@ -7,6 +7,7 @@ import os
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 
+from . import canaries
 from .jose import rsa_private_key
 
 _numbers = itertools.count(1)
@@ -65,7 +66,9 @@ class Phone:
         if self.session:
             return self.session["access_token"]
         if not self._token:
-            self._token = self.emulator.login(self.user_id)["access_token"]
+            session = self.emulator.login(self.user_id)
+            canaries.note_session(session)
+            self._token = session["access_token"]
         return self._token
 
     # ---- the calls, as they come back ----
@@ -110,12 +113,14 @@ class Phone:
     def started(self, **members):
         answer = self.start(**members)
         assert answer.status == 200, answer
+        canaries.note(answer.json["challenge_id"])
         return answer.json
 
     def login(self, started=None, **members):
         answer = self.authenticate(started or self.started(), **members)
         assert answer.status == 200, answer
         self.session = answer.json
+        canaries.note_session(self.session)
         return self.session
 
 

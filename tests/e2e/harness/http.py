@@ -37,15 +37,18 @@ class Answer:
 
 
 class Client:
-    """Requests to one listener. Each goes over a connection of its own unless keep_alive is set."""
+    """Requests to one listener. Each goes over a connection of its own unless keep_alive is set.
+    on_answer looks at every answer before the caller gets it."""
 
-    def __init__(self, host, port, keep_alive=False, tls=None, timeout_s=_TIMEOUT_S):
+    def __init__(self, host, port, keep_alive=False, tls=None, timeout_s=_TIMEOUT_S,
+                 on_answer=None):
         self.host = host
         self.port = port
         self.tls = tls
         self.keep_alive = keep_alive
         self.timeout_s = timeout_s * PATIENCE
         self._kept = None
+        self._on_answer = on_answer
 
     def _connection(self):
         if self._kept:
@@ -78,8 +81,11 @@ class Client:
         connection = self._connection()
         try:
             connection.request(method, path, body=body, headers=fields)
-            answer = connection.getresponse()
-            return Answer(answer.status, answer.headers, answer.read())
+            came = connection.getresponse()
+            answer = Answer(came.status, came.headers, came.read())
+            if self._on_answer:
+                self._on_answer(answer)
+            return answer
         except BaseException:
             self.close()
             raise

@@ -2,6 +2,7 @@
 """The service: the process, its listeners, its log lines, its metrics."""
 import re
 
+from . import canaries
 from .http import Client
 from .paths import SERVICE
 from .process import Process
@@ -30,6 +31,11 @@ class Service(Process):
         super().__init__([SERVICE, *arguments], directory, env=self.settings, name=name)
         if wait_ready:
             self.wait_event("service.ready")
+            canaries.check_process(self.pid, self.settings)
+
+    def assert_clean(self, status, expected=0):
+        super().assert_clean(status, expected)
+        canaries.check_text(self.output, self.settings, "the log")
 
     # ---- log ----
 
@@ -56,14 +62,20 @@ class Service(Process):
         ready = self.wait_event("listener.ready", listener=listener)
         return ready["server.address"], ready["server.port"]
 
+    def _client(self, listener, options):
+        return Client(*self.address(listener), on_answer=self._check_answer, **options)
+
+    def _check_answer(self, answer):
+        canaries.check_answer(answer, self.settings)
+
     def client(self, **options):
-        return Client(*self.address("public"), **options)
+        return self._client("public", options)
 
     def management(self, **options):
-        return Client(*self.address("management"), **options)
+        return self._client("management", options)
 
     def operator(self, **options):
-        return Client(*self.address("operator"), **options)
+        return self._client("operator", options)
 
     def raw(self):
         return self.client().raw()
