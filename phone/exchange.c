@@ -31,9 +31,11 @@ void exchange_end_all(void)
 
 /* ---- showing ------------------------------------------------------------------------------- */
 
+/* Tokens, handles, keys: long and without spaces. A sentence is shown whole. */
 static bool is_long(const struct json *value)
 {
-    return json_string(value).len > SHOWN_CHARS_MAX;
+    const struct str text = json_string(value);
+    return text.len > SHOWN_CHARS_MAX && !memchr(text.ptr, ' ', text.len);
 }
 
 static void shorten(struct buf *out, struct str text)
