@@ -18,9 +18,10 @@ static char *private_pem(EVP_PKEY *key)
 {
     BIO *bio = BIO_new(BIO_s_mem());
     char *text = NULL, *pem = NULL;
-    if (bio && PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1) {
-        const long len = BIO_get_mem_data(bio, &text);
-        pem = strndup(text, (size_t)len);
+    if (bio && PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1 &&
+        BIO_write(bio, "", 1) == 1) {
+        (void)BIO_get_mem_data(bio, &text);
+        pem = strdup(text);
     }
     BIO_free(bio);
     return pem;
