@@ -2,6 +2,8 @@
  * Reads what the configuration points at; see resources.h. */
 #include "resources.h"
 
+#include <unistd.h>
+
 #include "base/crypto_pem.h"
 #include "config/config_text.h"
 #include "config/url.h"
@@ -92,6 +94,28 @@ static void check_system_store(struct loading *l)
                  "PEM file");
 }
 
+/* "localhost" and addresses need no name server. */
+static bool needs_resolver(struct str host)
+{
+    struct ip ip;
+
+    return !ip_parse(host, &ip) && !str_eq_nocase(host, STR("localhost"));
+}
+
+/* Without the file the C library would ask a name server on this machine, and every call would end
+ * in a time-out that says nothing of the cause. */
+static void check_resolver(struct loading *l)
+{
+    struct url url;
+    const char *problem = NULL;
+
+    if (url_split(str_of(l->config->upstream_url), &url, &problem) && needs_resolver(url.host) &&
+        access("/etc/resolv.conf", R_OK) != 0)
+        complain(l, "BFF_UPSTREAM_URL",
+                 "its host is a name, and /etc/resolv.conf, which names the name servers, cannot "
+                 "be read");
+}
+
 bool resources_load(const struct config_loaded *loaded, FILE *errors, struct resources *ret)
 {
     const struct config *config = config_of(loaded);
@@ -111,6 +135,7 @@ bool resources_load(const struct config_loaded *loaded, FILE *errors, struct res
         check_pem(&l, "BFF_CLIENT_KEY_FILE", config->client_key_file, crypto_pem_is_rsa_private_key,
                   "the file must hold an unencrypted PEM RSA private key of at least 2048 bits");
     check_system_store(&l);
+    check_resolver(&l);
 
     if (!l.good)
         resources_finish(ret);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `serve`: starts the service, waits for a signal, drains, stops. */
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/log.h"
@@ -70,12 +72,16 @@ static bool drain(struct service *s, const struct config *config, int first_sign
 
 static int run(const struct config_loaded *loaded, const struct resources *resources)
 {
+    const struct config *config = config_of(loaded);
+    LOG(LOG_INFO, "service.starting", "The service starts",
+        LOG_S("bff.upstream_url", config->upstream_url), LOG_I("bff.workers", config->workers),
+        LOG_I("process.pid", (int64_t)getpid()));
     struct service *s = service_start(loaded, resources, stderr);
     if (!s)
         return EXIT_CONFIG;
 
     const int signal_number = wait_for_end(-1);
-    const bool drained = drain(s, config_of(loaded), signal_number);
+    const bool drained = drain(s, config, signal_number);
     const bool left_over = service_is_busy(s);
     service_destroy(s);
     LOG(LOG_INFO, "service.stopped", "The service has stopped", LOG_B("bff.drained", drained),
