@@ -24,6 +24,7 @@ struct ops_thread {
     struct loop_thread thread;
     struct http_server *server;
     struct timer ready_timer;
+    _Atomic unsigned connections;
     _Atomic unsigned in_flight;
     struct cidr_list no_proxies;
 };
@@ -60,6 +61,7 @@ static enum err build(void *arg, struct err_text *reterr)
         .header_max_bytes = OPS_HEADER_BYTES_MAX,
         .uri_max_bytes = OPS_URI_BYTES_MAX,
         .connections_max = OPS_CONNECTIONS_MAX,
+        .connections = &o->connections,
         .in_flight_max = OPS_IN_FLIGHT_MAX,
         .in_flight = &o->in_flight,
         .draining = &o->health->draining,

@@ -43,6 +43,7 @@ struct service {
     struct decoy_shape *decoy;
     struct keeper *keeper;
     struct health health;
+    _Atomic unsigned connections;
     _Atomic unsigned in_flight;
     struct ops_thread *ops;
     struct worker *workers[WORKERS_MAX];
@@ -176,7 +177,8 @@ static bool start_workers(struct service *s)
         .public_fd = s->fds[LISTENER_PUBLIC],
         .operator_fd = s->fds[LISTENER_OPERATOR],
         .in_flight = &s->in_flight,
-        .connections_max = share(s->connections_max, s->config->workers),
+        .connections = &s->connections,
+        .connections_max = s->connections_max,
         .upstream_connections_max = share(s->config->upstream_max_connections, s->config->workers),
     };
     struct err_text problem = {0};

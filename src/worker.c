@@ -16,6 +16,7 @@ struct worker {
     struct app app;
     struct http_server *public_server;
     struct http_server *operator_server; /* NULL without the operator listener */
+    _Atomic unsigned operator_connections;
     struct timer drain_timer;
     _Atomic unsigned busy;
     _Atomic bool quiesce_posted;
@@ -71,6 +72,9 @@ static enum err build_server(struct worker *w, const char *name, int fd, const s
         .header_max_bytes = (size_t)config->max_header_bytes,
         .uri_max_bytes = (size_t)config->max_uri_bytes,
         .connections_max = w->options.connections_max,
+        /* Crowds at the public door must not lock the operators out. */
+        .connections =
+            fd == w->options.operator_fd ? &w->operator_connections : w->options.connections,
         .in_flight_max = (unsigned)config->max_in_flight,
         .in_flight = w->options.in_flight,
         .draining = &w->options.health->draining,

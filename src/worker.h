@@ -23,10 +23,11 @@ struct worker_options {
     const struct operator_keys *operator_keys;
     const struct cidr_list *trusted_proxies;
     int public_fd;
-    int operator_fd; /* -1: this worker serves no operators */
-    _Atomic unsigned *in_flight;
-    unsigned connections_max; /* this worker's shares */
-    unsigned upstream_connections_max;
+    int operator_fd;                   /* -1: this worker serves no operators */
+    _Atomic unsigned *connections;     /* shared */
+    _Atomic unsigned *in_flight;       /* shared */
+    unsigned connections_max;          /* of all workers */
+    unsigned upstream_connections_max; /* this worker's share */
 };
 
 /* Starts the thread and waits until everything in it is built and serving. */

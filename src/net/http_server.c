@@ -45,6 +45,7 @@ static void unlink_conn(struct http_conn *conn)
     if (conn->next)
         conn->next->prev = conn->prev;
     s->conn_count--;
+    server_release_connection_slot(s);
     metric_gauge_add(M_HTTP_CONNECTIONS, s->listener_label, -1);
 }
 
@@ -93,6 +94,7 @@ void server_add_connection(struct http_server *s, int fd, const struct sockaddr_
     struct http_conn *conn = calloc(1, sizeof(*conn));
     if (!conn) {
         (void)close(fd);
+        server_release_connection_slot(s);
         return;
     }
     conn->server = s;
@@ -100,7 +102,10 @@ void server_add_connection(struct http_server *s, int fd, const struct sockaddr_
     conn->peer = ip_of_sockaddr((const struct sockaddr *)sa);
     s->adding = conn;
     if (MHD_add_connection(s->daemon, fd, (const struct sockaddr *)sa, sa_len) != MHD_YES) {
-        free(s->adding); /* NULL when the daemon knew it already, and then told of its end */
+        /* Unless the daemon knew it already, and then told of its end. */
+        if (s->adding)
+            server_release_connection_slot(s);
+        free(s->adding);
         s->adding = NULL;
         return;
     }

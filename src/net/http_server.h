@@ -58,11 +58,13 @@ struct http_server_options {
     size_t body_max_bytes;
     size_t header_max_bytes;
     size_t uri_max_bytes;
-    unsigned connections_max;     /* this server's share; beyond it: 503 overloaded and close */
-    unsigned in_flight_max;       /* of all servers that share in_flight */
-    _Atomic unsigned *in_flight;  /* shared counter, borrowed */
-    const _Atomic bool *draining; /* borrowed: new requests are answered, with Connection: close */
-    const _Atomic bool *refusing; /* borrowed: new counted requests get 503 draining */
+    unsigned connections_max;      /* of all servers that share connections; beyond it: 503
+                                    * overloaded and close */
+    _Atomic unsigned *connections; /* shared counter, borrowed */
+    unsigned in_flight_max;        /* of all servers that share in_flight */
+    _Atomic unsigned *in_flight;   /* shared counter, borrowed */
+    const _Atomic bool *draining;  /* borrowed: new requests are answered, with Connection: close */
+    const _Atomic bool *refusing;  /* borrowed: new counted requests get 503 draining */
 };
 
 NODISCARD enum err http_server_create(struct loop *l, const struct http_server_options *options,

@@ -3,6 +3,7 @@
  * instead of left in the backlog; without descriptors accepting pauses instead of spinning. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -59,6 +60,21 @@ static void shed_with_reserve(struct http_server *s)
     s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
+/* The workers share one counter, for the kernel does not spread connections evenly over them. */
+static bool take_connection_slot(struct http_server *s)
+{
+    if (atomic_fetch_add_explicit(s->options.connections, 1, memory_order_relaxed) <
+        s->options.connections_max)
+        return true;
+    server_release_connection_slot(s);
+    return false;
+}
+
+void server_release_connection_slot(struct http_server *s)
+{
+    (void)atomic_fetch_sub_explicit(s->options.connections, 1, memory_order_relaxed);
+}
+
 /* False: none is waiting, or none can be taken now. */
 static bool accept_one(struct http_server *s)
 {
@@ -67,7 +83,7 @@ static bool accept_one(struct http_server *s)
     const int fd = accept4(s->options.listen_fd, (struct sockaddr *)&sa, &sa_len,
                            SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-        if (s->conn_count < s->options.connections_max)
+        if (take_connection_slot(s))
             server_add_connection(s, fd, &sa, sa_len);
         else
             refuse(s, fd, SHED_CONNECTIONS);

@@ -156,7 +156,7 @@ struct http_server {
 
 /* ---- http_server.c */
 
-/* Adds an accepted socket; takes fd in every case. */
+/* Adds an accepted socket; takes fd, and its slot, in every case. */
 void server_add_connection(struct http_server *s, int fd, const struct sockaddr_storage *sa,
                            socklen_t sa_len);
 
@@ -177,6 +177,8 @@ void request_pool_finish(struct http_server *s);
 /* ---- http_server_accept.c */
 NODISCARD bool accept_start(struct http_server *s);
 void accept_stop(struct http_server *s);
+/* A connection that was counted in *options.connections is gone. */
+void server_release_connection_slot(struct http_server *s);
 
 /* ---- http_server_conn.c */
 NODISCARD bool conn_watch_start(struct http_conn *conn);

@@ -143,6 +143,7 @@ void fixture_init(struct fixture *f)
         .header_max_bytes = 8192,
         .uri_max_bytes = 512,
         .connections_max = 1000,
+        .connections = &f->connections,
         .in_flight_max = 1000,
         .in_flight = &f->in_flight,
         .draining = &f->draining,
@@ -235,6 +236,7 @@ void fixture_stop(struct fixture *f)
     (void)run_errand(f, stop_errand);
     pthread_join(f->thread, NULL);
     ck_assert_uint_eq(f->in_flight, 0);
+    ck_assert_uint_eq(f->connections, 0);
     loop_destroy(f->loop);
     cidr_list_finish(&f->trusted);
     close(f->options.listen_fd);

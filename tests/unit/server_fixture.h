@@ -23,6 +23,7 @@ struct fixture {
     pthread_t thread;
     uint16_t port;
     struct cidr_list trusted;
+    _Atomic unsigned connections;
     _Atomic unsigned in_flight;
     _Atomic bool draining;
     _Atomic bool refusing;
