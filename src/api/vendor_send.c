@@ -51,7 +51,11 @@ static enum err get_token_and_send(struct vendor_send *s)
 
     struct token_now token;
     if (keeper_token(s->app->keeper, keeper_token_of(s), &token)) {
+        /* The keeper fetches no more for now: the same token would be refused again. */
+        if (s->renewed && token.fetched_mono_ms == s->token_fetched_ms)
+            return ERR_UPSTREAM_REFUSED_CREDENTIALS;
         s->generation = token.generation;
+        s->token_fetched_ms = token.fetched_mono_ms;
         return put_on_wire(s, token.authorization);
     }
     keeper_wait_token(s->app->keeper, &s->wait, keeper_token_of(s), s->deadline_ms, on_token, s);

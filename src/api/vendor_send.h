@@ -33,8 +33,9 @@ struct vendor_send { /* embedded in its owner */
     struct call *pending;
     struct keeper_wait wait;
     uint64_t generation; /* of our token, as sent last */
-    bool renewed;        /* our token was renewed for this call */
-    bool repeated;       /* it was sent a second time: what is gone may be gone through us */
+    int64_t token_fetched_ms;
+    bool renewed;  /* our token was renewed for this call */
+    bool repeated; /* it was sent a second time: what is gone may be gone through us */
     bool answered;
     bool may_have_run; /* when done: the vendor may have executed it */
     int retry_after_s;

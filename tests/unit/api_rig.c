@@ -161,6 +161,7 @@ bool keeper_token(const struct keeper_view *v, enum keeper_token which, struct t
         .authorization =
             which == KEEPER_ADMIN_TOKEN ? STR("Bearer admin-token") : STR("Bearer client-token"),
         .generation = rig.token_generation,
+        .fetched_mono_ms = rig.token_fetched_ms,
     };
     return true;
 }
@@ -226,6 +227,7 @@ void rig_token_arrives(enum err outcome)
     if (outcome == ERR_OK) {
         rig.has_token = true;
         rig.token_generation++;
+        rig.token_fetched_ms++;
     }
     w->on_ready(w, outcome);
 }

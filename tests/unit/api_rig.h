@@ -29,6 +29,7 @@ struct rig {
 
     bool has_token;
     uint64_t token_generation;
+    int64_t token_fetched_ms;
     struct keeper_wait *token_wait; /* NULL: nobody waits */
     unsigned tokens_refused, tokens_refused_in_background;
     struct keyset *keys; /* NULL: none fetched */

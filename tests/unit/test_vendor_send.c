@@ -160,6 +160,17 @@ START_TEST(a_401_about_our_token_renews_it_once)
 }
 END_TEST
 
+START_TEST(a_token_that_the_keeper_does_not_replace_is_not_sent_again)
+{
+    begin(VENDOR_START, VENDOR_TOKEN_CLIENT);
+    rig_answer(401, TOKEN_IS_BAD);
+    rig.token_fetched_ms--; /* what arrives is the old one under a new number */
+    rig_token_arrives(ERR_OK);
+    expect(ERR_UPSTREAM_REFUSED_CREDENTIALS, -1);
+    ck_assert_uint_eq(rig.calls, 1);
+}
+END_TEST
+
 static const struct {
     enum vendor_call call;
     enum call_result result;
@@ -249,6 +260,7 @@ int main(void)
     tcase_add_test(t, no_permit_no_call);
     tcase_add_test(t, a_permit_taken_ahead_is_used_once);
     tcase_add_loop_test(t, a_401_about_our_token_renews_it_once, 0, ARRAY_LEN(REFUSALS));
+    tcase_add_test(t, a_token_that_the_keeper_does_not_replace_is_not_sent_again);
     tcase_add_loop_test(t, a_broken_call_is_repeated_once_where_it_may_run_twice, 0,
                         ARRAY_LEN(BREAKS));
     tcase_add_test(t, a_repeat_that_cannot_be_sent_gives_the_first_outcome);
