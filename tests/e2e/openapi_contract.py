@@ -98,9 +98,9 @@ def _resolved(document, node):
     return {key: _resolved(document, value) for key, value in node.items()}
 
 
-def load():
+def load(path=DOCUMENT):
     """All operations, in the order of the document."""
-    document = yaml.safe_load(DOCUMENT.read_text())
+    document = yaml.safe_load(path.read_text())
     return [Operation(method, path, _resolved(document, item[method]))
             for path, item in document["paths"].items() for method in METHODS if method in item]
 
