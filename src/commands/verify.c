@@ -20,8 +20,9 @@ enum {
 };
 
 struct verify {
-    const char *jwks_file;
-    const char *alg_list; /* NULL: by configuration */
+    struct str jwks_file;
+    struct str alg_list;  /* ptr NULL: by configuration */
+    struct str kind_name; /* ptr NULL: access */
     enum token_kind kind;
     bool signature_only;
     bool algorithms[JWS_ALG_COUNT];
@@ -40,72 +41,81 @@ static bool usage(const char *text)
     return false;
 }
 
-static bool parse_algorithms(struct verify *v)
+static bool read_algorithms(struct str rest, bool algorithms[JWS_ALG_COUNT])
 {
-    struct str rest = str_of(v->alg_list);
-
-    while (rest.len > 0) {
-        const char *comma = memchr(rest.ptr, ',', rest.len);
+    for (;;) {
+        const char *comma = rest.len > 0 ? memchr(rest.ptr, ',', rest.len) : NULL;
         const struct str name = {rest.ptr, comma ? (size_t)(comma - rest.ptr) : rest.len};
         enum jws_alg alg;
         if (!jws_alg_parse(name, &alg))
             return usage("--alg: give a comma list of RS256 RS384 RS512 PS256 PS384 PS512 ES256 "
                          "ES384 ES512");
-        v->algorithms[alg] = true;
-        rest = (struct str){rest.ptr + name.len + (comma ? 1 : 0),
-                            rest.len - name.len - (comma ? 1 : 0)};
+        algorithms[alg] = true;
+        if (!comma)
+            return true;
+        rest = (struct str){comma + 1, rest.len - name.len - 1};
     }
+}
+
+static bool read_kind(struct str text, enum token_kind *ret)
+{
+    if (!str_is(text, "access") && !str_is(text, "id"))
+        return usage("--kind: give access or id");
+    *ret = str_is(text, "id") ? TOKEN_KIND_ID : TOKEN_KIND_ACCESS;
     return true;
 }
 
-/* "--name value" or "--name=value"; advances *at over a separate value. NULL: another flag, or no
+/* "--name value" or "--name=value"; advances *at over a separate value. False: another flag, or no
  * value. */
-static const char *flag_value(const struct invocation *in, int *at, const char *name)
+static bool flag_value(const struct invocation *in, int *at, const char *name, struct str *ret)
 {
-    const char *arg = in->argv[*at];
+    const struct str arg = str_of(in->argv[*at]);
     const size_t n = strlen(name);
 
-    if (strncmp(arg, name, n) != 0)
-        return NULL;
-    if (arg[n] == '=')
-        return arg + n + 1;
-    if (arg[n] != '\0' || *at + 1 >= in->argc)
-        return NULL;
+    if (!str_starts_with(arg, str_of(name)))
+        return false;
+    if (arg.len > n && arg.ptr[n] == '=') {
+        *ret = (struct str){arg.ptr + n + 1, arg.len - n - 1};
+        return true;
+    }
+    if (arg.len > n || *at + 1 >= in->argc)
+        return false;
     (*at)++;
-    return in->argv[*at];
+    *ret = str_of(in->argv[*at]);
+    return true;
 }
 
-static bool parse_kind(struct verify *v, const char *text)
+/* False: the flag is not one of ours. */
+static bool take_flag(struct verify *v, const struct invocation *in, int *at)
 {
-    if (strcmp(text, "access") != 0 && strcmp(text, "id") != 0)
-        return usage("--kind: give access or id");
-    v->kind = strcmp(text, "id") == 0 ? TOKEN_KIND_ID : TOKEN_KIND_ACCESS;
+    const struct {
+        const char *name;
+        struct str *value;
+    } FLAGS[] = {{"--jwks", &v->jwks_file}, {"--alg", &v->alg_list}, {"--kind", &v->kind_name}};
+
+    for (size_t i = 0; i < ARRAY_LEN(FLAGS); i++) {
+        if (flag_value(in, at, FLAGS[i].name, FLAGS[i].value))
+            return true;
+    }
+    if (!str_is(str_of(in->argv[*at]), "--signature-only"))
+        return false;
+    v->signature_only = true;
     return true;
 }
 
 static bool parse_flags(struct verify *v, const struct invocation *in)
 {
     for (int i = 0; i < in->argc; i++) {
-        const char *value = NULL;
-        if ((value = flag_value(in, &i, "--jwks")))
-            v->jwks_file = value;
-        else if ((value = flag_value(in, &i, "--alg")))
-            v->alg_list = value;
-        else if ((value = flag_value(in, &i, "--kind"))) {
-            if (!parse_kind(v, value))
-                return false;
-        } else if (strcmp(in->argv[i], "--signature-only") == 0)
-            v->signature_only = true;
-        else
+        if (!take_flag(v, in, &i))
             v->flags[v->flag_count++] = in->argv[i];
     }
-    if (!v->jwks_file)
+    if (!v->jwks_file.ptr)
         return usage("--jwks FILE is required");
     if (v->signature_only && v->flag_count > 0)
         return usage("--signature-only takes no configuration");
-    if (v->alg_list && v->alg_list[0] == '\0')
-        return usage("--alg: the list is empty");
-    return !v->alg_list || parse_algorithms(v);
+    if (v->kind_name.ptr && !read_kind(v->kind_name, &v->kind))
+        return false;
+    return !v->alg_list.ptr || read_algorithms(v->alg_list, v->algorithms);
 }
 
 /* ---- input */
@@ -160,7 +170,7 @@ static int verify_signature(const struct verify *v, struct str jwks, struct str 
     struct err_text problem = {0};
     bool algorithms[JWS_ALG_COUNT] = {[JWS_RS256] = true};
 
-    if (v->alg_list)
+    if (v->alg_list.ptr)
         memcpy(algorithms, v->algorithms, sizeof(algorithms));
     struct keyset *keys = read_keys(jwks, "file", &problem);
     if (!keys)
@@ -200,7 +210,7 @@ static int verify_whole(const struct verify *v, const struct config *config, str
         if (!keys.sets[keys.count])
             return verdict(JWT_KEYS_MISSING, problem.text);
     }
-    if (v->alg_list)
+    if (v->alg_list.ptr)
         policy.algorithms = v->algorithms;
     arena_init(&arena, VERIFY_ARENA_BYTES);
     const struct keyring keyring = {config->issuers, keys.sets, keys.count};
@@ -210,7 +220,7 @@ static int verify_whole(const struct verify *v, const struct config *config, str
 static int verify_token(const struct verify *v, const struct config *config)
 {
     struct option_problem problem;
-    char *jwks = config_read_file(v->jwks_file, JWKS_BYTES_MAX, &problem);
+    char *jwks = config_read_file(v->jwks_file.ptr, JWKS_BYTES_MAX, &problem);
     char *token = read_token();
     int code = EXIT_CONFIG;
 

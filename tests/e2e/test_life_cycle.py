@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Readiness and the ways to end: probes, the two phases of a drain, a second signal, what is still
 under way."""
+import json
 import signal
 import threading
 import time
 
 import pytest
 
+from harness.device import unique
 from harness.hostile import Reply
 from harness.waiting import until
 
@@ -127,6 +129,30 @@ def test_during_the_delay_it_serves_but_is_not_ready(bff, hostile):
     assert service.wait() == 0
 
 
+def test_no_request_fails_while_the_load_balancer_takes_it_out(bff, hostile):
+    service = bff(hostile, BFF_DRAIN_DELAY_S=5, BFF_UPSTREAM_MAX_PER_SECOND=0)
+    taken_out = threading.Event()
+
+    def app():
+        client = service.client(keep_alive=True)
+        answers = []
+        while not taken_out.is_set():
+            answers.append(client.post("/v1/biometrics/start", {"user_id": unique("user")}).status)
+        client.close()
+        return answers
+
+    apps = [InBackground(app) for _ in range(8)]
+    hostile.wait_calls("start", 50)
+    service.signal(signal.SIGTERM)
+    until(lambda: service.client().get("/healthz").status == 503, "out of rotation")
+    before = len(hostile.calls("start"))
+    hostile.wait_calls("start", before + 50)
+    taken_out.set()
+    answers = [status for app in apps for status in app.answer()]
+    assert set(answers) == {200}
+    assert service.wait() == 0
+
+
 def test_a_request_under_way_is_finished(bff, held):
     upstream, release = held
     service = bff(upstream, BFF_DRAIN_TIMEOUT_S=30)
@@ -168,6 +194,26 @@ def test_what_outlives_the_drain_timeout_is_answered_draining(bff, held):
     assert (answer.status, answer.code) == (503, "draining")
     assert service.wait() == 0
     assert service.events("service.stopped")[0]["bff.requests_cut"] is True
+
+
+def test_hundreds_of_requests_under_way_all_get_an_answer(bff, held):
+    upstream, _ = held
+    service = bff(upstream, BFF_DRAIN_TIMEOUT_S=1, BFF_REQUEST_TIMEOUT_MS=60000,
+                  BFF_UPSTREAM_MAX_PER_SECOND=0, BFF_UPSTREAM_MAX_CONNECTIONS=64)
+    connections = []
+    for _ in range(300):
+        body = json.dumps({"user_id": unique("user")})
+        connections.append(service.raw().send(
+            "POST /v1/biometrics/start HTTP/1.1\r\nHost: bff\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n{body}"))
+    upstream.wait_calls("start", 64, timeout_s=30)
+    service.wait_metric(300, "http_server_active_requests")
+    service.signal(signal.SIGTERM)
+    for connection in connections:
+        answer = connection.read_answer()
+        assert (answer.status, answer.code) == (503, "draining")
+        connection.close()
+    assert service.wait() == 0
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
