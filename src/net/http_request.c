@@ -172,9 +172,15 @@ void request_on_end(struct request *req, void (*fn)(void *arg), void *arg)
 
 void request_note(struct request *req, const char *name, struct str text)
 {
-    if (req->note_count == NOTES_MAX)
+    size_t at = 0;
+    while (at < req->note_count && strcmp(req->notes[at].name, name) != 0)
+        at++;
+    if (at == NOTES_MAX)
         return;
     const struct str copy = arena_copy(&req->arena, text);
-    if (copy.ptr)
-        req->notes[req->note_count++] = (struct request_note){name, copy};
+    if (!copy.ptr)
+        return;
+    req->notes[at] = (struct request_note){name, copy};
+    if (at == req->note_count)
+        req->note_count++;
 }

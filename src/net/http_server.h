@@ -128,5 +128,6 @@ void request_abandon(struct request *req);
 /* fn(arg) runs exactly once when the request ends, before its arena is freed. */
 void request_on_end(struct request *req, void (*fn)(void *arg), void *arg);
 
-/* Extra fields for the access line; name is a literal, text is copied. At most 8. */
+/* Extra fields for the access line; name is a literal, text is copied. At most 8; a name that was
+ * noted before gets the new text. */
 void request_note(struct request *req, const char *name, struct str text);
