@@ -130,6 +130,10 @@ void conn_enter(struct http_conn *conn, enum conn_phase phase)
     conn->phase = phase;
     if (goes_on)
         return;
+    /* An end of stream that came together with the request is lost on the parser, whose reads are
+     * edge-triggered: this wakes it once more. What is queued can still be read. */
+    if (phase == CONN_IDLE && conn->client_left)
+        (void)shutdown(conn->fd, SHUT_RD);
     if (limit_ms[phase] < 0)
         timer_stop(conn->server->loop, &conn->timer);
     else
