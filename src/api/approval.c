@@ -72,7 +72,7 @@ enum err approval_canonical(const struct json *object, struct arena *arena, stru
         }
         members[filled++] = member;
     }
-    qsort(members, count, sizeof members[0], compare_names);
+    qsort(members, count, sizeof(const struct json *), compare_names);
     return write_sorted(members, count, arena, ret);
 }
 

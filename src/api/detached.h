@@ -6,7 +6,9 @@
 
 #include "api/vendor_send.h"
 
-enum { DETACHED_MAX = 256 }; /* a worker */
+/* A worker; as many as BFF_MAX_IN_FLIGHT lets refresh by default, so that clients who come and
+ * leave cannot pile up more. */
+enum { DETACHED_MAX = 2048 };
 
 /* As vendor_sent_fn; additionally ERR_DRAINING with answer NULL when the worker ends. Called
  * exactly once, from the loop or from app_finish(). */

@@ -208,11 +208,6 @@ void flow_retry_from_now(struct flow *f, enum retry retry)
     f->has_retry = true;
 }
 
-void flow_reply_status(struct flow *f, int status)
-{
-    f->reply_status = status;
-}
-
 struct buf *flow_reply_json(struct flow *f, int status, size_t bytes_max)
 {
     f->reply_status = status;
@@ -222,9 +217,11 @@ struct buf *flow_reply_json(struct flow *f, int status, size_t bytes_max)
 
 void flow_user(struct flow *f, struct str user_id)
 {
-    char hash[LOG_HASH_BYTES];
-    log_user_hash(user_id, hash);
-    request_note(f->req, "user.hash", str_of(hash));
+    if (!f->audit.user_id.ptr) {
+        char hash[LOG_HASH_BYTES];
+        log_user_hash(user_id, hash);
+        request_note(f->req, "user.hash", str_of(hash));
+    }
     f->audit.user_id = user_id;
 }
 

@@ -109,9 +109,7 @@ NODISCARD enum err flow_read_body(struct flow *f, const struct schema *schema, v
 NODISCARD enum err flow_read_path(struct flow *f, struct str *ret);
 /* ERR_INVALID_REQUEST with one pointer: what a schema cannot say. */
 NODISCARD enum err flow_refuse_member(struct flow *f, const char *pointer, const char *detail);
-/* Status of the answer; no body yet. */
-void flow_reply_status(struct flow *f, int status);
-/* Status and an empty JSON buffer that the step fills (at most bytes_max). */
+/* Status and an empty JSON buffer that the step fills (at most bytes_max). Without it: 204. */
 struct buf *flow_reply_json(struct flow *f, int status, size_t bytes_max);
 /* Whose request it is: for the audit line and the access line. */
 void flow_user(struct flow *f, struct str user_id);

@@ -8,17 +8,16 @@
 
 struct refresh_call {
     struct app *app;
-    struct str token; /* owned, cleansed */
+    char *token; /* owned, cleansed */
     refresh_call_fn *done;
     void *arg;
 };
 
 static void destroy(struct refresh_call *c)
 {
-    if (c->token.ptr) {
-        crypto_cleanse((char *)(uintptr_t)c->token.ptr, c->token.len);
-        free((char *)(uintptr_t)c->token.ptr);
-    }
+    if (c->token)
+        crypto_cleanse(c->token, strlen(c->token));
+    free(c->token);
     free(c);
 }
 
@@ -63,7 +62,7 @@ static void on_sent(void *arg, const struct vendor_send *sent, enum err code,
     struct refresh_call *c = arg;
     bool keep = false;
     const struct refresh_outcome outcome = read_outcome(sent, code, answer, &keep);
-    store_refresh_done(c->app->store, c->token, &outcome, keep, loop_now_ms(c->app->loop));
+    store_refresh_done(c->app->store, str_of(c->token), &outcome, keep, loop_now_ms(c->app->loop));
     if (c->done)
         c->done(c->arg, &outcome);
     destroy(c);
@@ -73,7 +72,7 @@ static enum err launch(struct refresh_call *c, int64_t deadline_ms, const char *
 {
     AUTO_BUF struct buf body;
     buf_init(&body, VENDOR_BODY_MAX);
-    refresh_body(&body, c->token);
+    refresh_body(&body, str_of(c->token));
     if (!buf_ok(&body))
         return ERR_NO_MEMORY;
     const struct detached_call call = {
@@ -93,8 +92,8 @@ static struct refresh_call *create(struct app *app, struct str token)
     if (!c)
         return NULL;
     c->app = app;
-    c->token = (struct str){strndup(token.ptr, token.len), token.len};
-    if (!c->token.ptr) {
+    c->token = strndup(token.ptr, token.len);
+    if (!c->token) {
         destroy(c);
         return NULL;
     }

@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#include "base/buf.h"
+
 /* A longer unknown name is not repeated to its sender; the pointer then names the object. */
 enum { NAME_SHOWN_MAX = 128 };
 
@@ -54,8 +56,6 @@ bool schema_alphabet_has(enum schema_alphabet alphabet, struct str text)
         return all_between(text, '!', '~');
     case ALPHABET_WORD:
         return is_word(text);
-    case SCHEMA_ALPHABET_COUNT:
-        break;
     }
     return false;
 }
@@ -104,6 +104,20 @@ static const char *pointer_to(struct str name, struct arena *arena)
 
 /* The read_ functions return what is wrong, or NULL. */
 
+/* Never NULL, for that would say that all is well. */
+static const char *range_text(const struct schema_field *field, const char *format,
+                              struct arena *arena)
+{
+    AUTO_BUF struct buf text;
+    buf_init(&text, 128);
+    buf_append_z(&text, format);
+    buf_append_i64(&text, field->min);
+    buf_append_z(&text, " to ");
+    buf_append_i64(&text, field->max);
+    const char *copy = buf_ok(&text) ? arena_strdup(arena, buf_str(&text)) : NULL;
+    return copy ? copy : "is out of range";
+}
+
 static const char *read_text(const struct schema_field *field, const struct json *value, void *at,
                              struct arena *arena)
 {
@@ -111,8 +125,7 @@ static const char *read_text(const struct schema_field *field, const struct json
         return "must be a string";
     const struct str text = json_string(value);
     if ((int64_t)text.len < field->min || (int64_t)text.len > field->max)
-        return arena_printf(arena, "must be %lld to %lld bytes long", (long long)field->min,
-                            (long long)field->max);
+        return range_text(field, "must have a length in bytes of ", arena);
     if (!schema_alphabet_has(field->alphabet, text))
         return ALPHABET_TEXTS[field->alphabet];
     *(struct str *)at = text;
@@ -126,8 +139,7 @@ static const char *read_integer(const struct schema_field *field, const struct j
     /* Compared as double first: a cast of 1e300 would be undefined. */
     if (!json_number(value, &number) || !(number >= (double)field->min) ||
         !(number <= (double)field->max) || floor(number) < number)
-        return arena_printf(arena, "must be an integer from %lld to %lld", (long long)field->min,
-                            (long long)field->max);
+        return range_text(field, "must be an integer of ", arena);
     *(int64_t *)at = (int64_t)number;
     return NULL;
 }

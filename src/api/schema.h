@@ -24,7 +24,6 @@ enum schema_alphabet {
 #define X(id, text) id,
     SCHEMA_ALPHABET_TABLE(X)
 #undef X
-        SCHEMA_ALPHABET_COUNT
 };
 
 struct schema_field {

@@ -65,7 +65,7 @@ static enum err read_who(struct flow *f, struct start_in *in)
         return flow_refuse_member(f, "/user_id", "user_id or identifier is required");
     if (in->identifier.ptr && !in->identifier_type.ptr)
         return flow_refuse_member(f, "/identifier_type", "is required with identifier");
-    if (str_is(in->identifier_type, "user_id")) {
+    if (in->identifier_type.ptr && str_is(in->identifier_type, "user_id")) {
         in->user_id = in->identifier;
         in->identifier = in->identifier_type = (struct str){0};
     }
