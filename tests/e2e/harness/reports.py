@@ -2,6 +2,7 @@
 """What the tests measured about themselves, for the totals that `./dev test` prints. Each worker
 process collects; at the end the main process adds up and writes REPORTS/*.json."""
 import collections
+import contextlib
 import json
 import re
 
@@ -9,6 +10,7 @@ from .paths import REPORTS, ROOT
 
 _codes = set()
 _counts = collections.Counter()
+_tallies = collections.defaultdict(lambda: [0, 0])  # title: good, all
 
 
 def saw_answer(answer):
@@ -25,6 +27,14 @@ def saw_answer(answer):
 def count(title, n=1):
     """Adds n to a line of the closing totals, e.g. count("tokens refused")."""
     _counts[title] += n
+
+
+@contextlib.contextmanager
+def tally(title):
+    """A closing line "title: good / all", good if the block ends without a failure."""
+    _tallies[title][1] += 1
+    yield
+    _tallies[title][0] += 1
 
 
 def error_codes():
@@ -45,23 +55,29 @@ def clear():
 
 def save_partial(worker):
     _partial_dir().mkdir(parents=True, exist_ok=True)
-    document = {"codes": sorted(_codes), "counts": dict(_counts)}
+    document = {"codes": sorted(_codes), "counts": dict(_counts),
+                "tallies": _tallies}
     (_partial_dir() / f"{worker}.json").write_text(json.dumps(document))
 
 
 def write():
     """Merges what the workers saved."""
     reached, counts = set(), collections.Counter()
+    tallies = collections.defaultdict(lambda: [0, 0])
     for path in _partial_dir().glob("*.json"):
         document = json.loads(path.read_text())
         reached.update(document["codes"])
         counts.update(document["counts"])
+        for title, (good, all_of_them) in document["tallies"].items():
+            tallies[title][0] += good
+            tallies[title][1] += all_of_them
     table = error_codes()
     missing = [code for code in table if code not in reached]
     lines = [f"error rows reached: {len(table) - len(missing)} of {len(table)}"]
     if missing:
         lines.append("error rows not reached: " + ", ".join(missing))
     lines += [f"{title}: {counts[title]}" for title in sorted(counts)]
+    lines += [f"{title}: {good} / {all_of_them}" for title, (good, all_of_them) in sorted(tallies.items())]
     REPORTS.mkdir(parents=True, exist_ok=True)
     document = {"title": "end to end", "lines": lines, "missing_error_codes": missing}
     (REPORTS / "e2e.json").write_text(json.dumps(document, indent=1))
