@@ -35,28 +35,30 @@ static const uint8_t P521_ORDER[66] = {
     0x47, 0xae, 0xbb, 0x6f, 0xb7, 0x1e, 0x91, 0x38, 0x64, 0x09,
 };
 
-const struct jwk_curve_row JWK_CURVES[JWK_CURVE_COUNT] = {
-    [JWK_P256] = {"P-256", "prime256v1", sizeof(P256_ORDER), P256_ORDER},
-    [JWK_P384] = {"P-384", "secp384r1", sizeof(P384_ORDER), P384_ORDER},
-    [JWK_P521] = {"P-521", "secp521r1", sizeof(P521_ORDER), P521_ORDER},
+enum { P256, P384, P521, CURVE_COUNT };
+static const struct jwk_curve_row CURVES[CURVE_COUNT] = {
+    [P256] = {"P-256", "prime256v1", sizeof(P256_ORDER), P256_ORDER},
+    [P384] = {"P-384", "secp384r1", sizeof(P384_ORDER), P384_ORDER},
+    [P521] = {"P-521", "secp521r1", sizeof(P521_ORDER), P521_ORDER},
 };
 
-static const struct jws_alg_row ALGS[JWS_ALG_COUNT] = {
+struct alg_row {
+    enum jwk_digest digest;
+    bool pss;
+    const struct jwk_curve_row *curve; /* NULL: RSA */
+};
+
+static const struct alg_row ALGS[JWS_ALG_COUNT] = {
     [JWS_RS256] = {JWK_SHA256, false, NULL},
     [JWS_RS384] = {JWK_SHA384, false, NULL},
     [JWS_RS512] = {JWK_SHA512, false, NULL},
     [JWS_PS256] = {JWK_SHA256, true, NULL},
     [JWS_PS384] = {JWK_SHA384, true, NULL},
     [JWS_PS512] = {JWK_SHA512, true, NULL},
-    [JWS_ES256] = {JWK_SHA256, false, &JWK_CURVES[JWK_P256]},
-    [JWS_ES384] = {JWK_SHA384, false, &JWK_CURVES[JWK_P384]},
-    [JWS_ES512] = {JWK_SHA512, false, &JWK_CURVES[JWK_P521]},
+    [JWS_ES256] = {JWK_SHA256, false, &CURVES[P256]},
+    [JWS_ES384] = {JWK_SHA384, false, &CURVES[P384]},
+    [JWS_ES512] = {JWK_SHA512, false, &CURVES[P521]},
 };
-
-const struct jws_alg_row *jws_alg_row(enum jws_alg alg)
-{
-    return &ALGS[alg];
-}
 
 static void pkey_freep(EVP_PKEY **key)
 {
@@ -231,9 +233,9 @@ static EVP_PKEY *ec_import(const struct json *entry, struct jwk *key, enum jwk_r
     const struct jwk_curve_row *curve = NULL;
     uint8_t point[1 + 2 * JWK_EC_BYTES_MAX] = {0x04} /* uncompressed */;
 
-    for (size_t i = 0; i < JWK_CURVE_COUNT; i++) {
-        if (str_is(crv, JWK_CURVES[i].crv))
-            curve = &JWK_CURVES[i];
+    for (size_t i = 0; i < CURVE_COUNT; i++) {
+        if (str_is(crv, CURVES[i].crv))
+            curve = &CURVES[i];
     }
     if (!curve) {
         *ret_refusal = JWK_REFUSED_TYPE;

@@ -17,14 +17,12 @@ struct jwk_digests {
     struct evp_md_st *md[JWK_DIGEST_COUNT]; /* owned */
 };
 
-enum jwk_curve { JWK_P256, JWK_P384, JWK_P521, JWK_CURVE_COUNT };
 struct jwk_curve_row {
     const char *crv;      /* the JWK's name for it */
     const char *group;    /* OpenSSL's */
     size_t width;         /* bytes of a coordinate, and of r and s */
     const uint8_t *order; /* [width], big endian */
 };
-extern const struct jwk_curve_row JWK_CURVES[JWK_CURVE_COUNT];
 
 struct jwk {
     char kid[KID_BYTES_MAX];
@@ -35,13 +33,6 @@ struct jwk {
      * signature, which spares its set-up; never changed after import. */
     struct evp_md_ctx_st *verifiers[JWS_ALG_COUNT];
 };
-
-struct jws_alg_row {
-    enum jwk_digest digest;
-    bool pss;
-    const struct jwk_curve_row *curve; /* NULL: RSA */
-};
-const struct jws_alg_row *jws_alg_row(enum jws_alg alg);
 
 /* One member of "keys" under the import policy. False: *ret_refusal says why, *ret is empty. */
 NODISCARD bool jwk_import(const struct json *entry, const struct jwk_digests *digests,
