@@ -169,14 +169,14 @@ static void revoke_tokens(struct call *call)
 static void list_calls(struct call *call)
 {
     (void)reply_json(call, 200);
-    calls_write(call->emulator->calls, http_request_query(call->request, "operation"),
+    calls_write(call->emulator->calls, http_request_query(call->request, STR("operation")),
                 &call->reply->body);
 }
 
 static void count_calls(struct call *call)
 {
     (void)reply_json(call, 200);
-    calls_write_count(call->emulator->calls, http_request_query(call->request, "operation"),
+    calls_write_count(call->emulator->calls, http_request_query(call->request, STR("operation")),
                       &call->reply->body);
 }
 

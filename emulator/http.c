@@ -168,13 +168,13 @@ struct str http_request_header(const struct http_request *r, const char *name)
     return (struct str){0};
 }
 
-struct str http_request_query(const struct http_request *r, const char *name)
+struct str http_request_query(const struct http_request *r, struct str name)
 {
     struct str rest = r->query;
     while (rest.len > 0) {
         struct str value = cut_before(&rest, "&");
         const struct str key = cut_before(&value, "=");
-        if (str_is(key, name))
+        if (str_eq(key, name))
             return value;
     }
     return (struct str){0};

@@ -38,7 +38,7 @@ NODISCARD enum http_read http_request_read(struct http_request *r, struct connec
 /* First field of that name (any case); {NULL, 0} when absent. */
 struct str http_request_header(const struct http_request *r, const char *name);
 /* Value of a query parameter, not decoded; {NULL, 0} when absent. */
-struct str http_request_query(const struct http_request *r, const char *name);
+struct str http_request_query(const struct http_request *r, struct str name);
 
 enum wire_break {
     WIRE_INTACT,
