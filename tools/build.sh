@@ -11,7 +11,8 @@ export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1:exitcode=66
 
-# build_in DIR [MESON_OPTION...]: sets the directory up when it is new or set up otherwise, builds.
+# build_in DIR [MESON_OPTION...]: sets the directory up when it is new or set up otherwise, builds
+# everything, or the TARGETS.
 build_in() {
     local dir=$1 wanted
     shift
@@ -22,8 +23,12 @@ build_in() {
             -Dpkg_config_path="$MHD_PREFIX/lib/pkgconfig" "$@"
         printf '%s' "$wanted" >"$dir/set-up-as"
     fi
-    step "building $dir/" "$dir-build" ninja -C "$dir"
+    # shellcheck disable=SC2086 # a list of targets
+    step "building $dir/" "$dir-build" ninja -C "$dir" ${TARGETS-}
 }
+
+# shellcheck disable=SC2034
+BINARIES="src/biometrics-bff emulator/mosaic-emulator phone/virtual-phone"
 
 # exec_tests DIR SUITE [FILTER]: never returns. SUITE: all, or threads (what a thread sanitizer needs).
 exec_tests() {

@@ -12,6 +12,7 @@ MHD_VERSION=1.0.10
 SHA256=04bfe8ef75db7d629a33de767599765cecadc56274a39822d5d081030d577685
 GNU_URL=https://ftp.gnu.org/gnu/libmicrohttpd/libmicrohttpd-$MHD_VERSION.tar.gz
 
+PINNED_ONLY=
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
 mkdir -p "$WORK/lists/partial" "$WORK/cache/archives/partial" "$WORK/parts" "$WORK/fetch" "$WORK/src"
@@ -70,7 +71,13 @@ fetch_from_debian() {
         -o Acquire::Languages=none -o Acquire::PDiffs=false -o Acquire::Retries=3)
     # The sandbox user cannot reach private directories below a closed home.
     [ "$(id -u)" -ne 0 ] || options+=(-o APT::Sandbox::User=root)
-    apt-get "${options[@]}" update || return 1
+    if ! apt-get "${options[@]}" --error-on=any update; then
+        # A mirror that is not updated any more has an index past its date. That date guards against
+        # being shown old packages; here an old one is only taken when it is the pinned one.
+        PINNED_ONLY=yes
+        options+=(-o Acquire::Check-Valid-Until=false)
+        apt-get "${options[@]}" update || return 1
+    fi
     (cd "$WORK/fetch" && apt-get "${options[@]}" source --download-only --only-source libmicrohttpd) || return 1
     ls "$WORK"/fetch/*.orig.tar.* >/dev/null 2>&1 || return 1
 }
@@ -91,7 +98,7 @@ choose_tarball() {
             return
             ;;
         1.0.*)
-            dpkg --compare-versions "$FOUND" gt "$MHD_VERSION" && return
+            [ -z "$PINNED_ONLY" ] && dpkg --compare-versions "$FOUND" gt "$MHD_VERSION" && return
             ;;
         esac
         echo "the suite has libmicrohttpd $FOUND, not $MHD_VERSION or a later 1.0.x"
