@@ -42,7 +42,7 @@ build() {
     buildah build --format docker --layers --build-arg "BASE=$BASE" "$@" .
 }
 
-# unpack IMAGE: prints the directory where a new container of it is mounted.
+# unpack IMAGE: mounts a new container of it; MOUNT is the directory.
 unpack() {
     local container
     container=$(buildah from "$1")
@@ -61,13 +61,18 @@ clean_up() {
     done
 }
 
-# wait_for TEXT FILE PROCESS: until a line with TEXT is in FILE; at most 20 s, or the process's end.
+# wait_for TEXT FILE PROCESS: prints the first line with TEXT; fails when the process ends before or
+# 20 s have passed.
 wait_for() {
-    timeout 20 tail --pid="$3" -n +1 -f "$2" | grep -m 1 "$1" || {
-        say "waited in vain for $1; its output:"
-        cat "$2" >&2
-        return 1
-    }
+    local deadline=$((SECONDS + 20))
+    until grep -m 1 -F -- "$1" "$2"; do
+        if ! kill -0 "$3" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
+            say "waited in vain for $1; the output:"
+            cat "$2" >&2
+            return 1
+        fi
+        sleep 0.1
+    done
 }
 
 member() {
