@@ -28,7 +28,7 @@ START_TEST(the_oldest_entry_leaves_a_full_table)
     destroyed = 0;
     ck_assert(table_init(&t, 3, count_destroyed));
     for (int i = 0; i < 4; i++) {
-        char key[8];
+        char key[16];
         snprintf(key, sizeof(key), "k%d", i);
         ck_assert(table_put(&t, str_of(key), &ones[i]));
     }
