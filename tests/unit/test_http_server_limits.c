@@ -76,22 +76,6 @@ START_TEST(an_answer_for_a_client_that_left_goes_nowhere_and_harms_nobody)
 }
 END_TEST
 
-/* The end of stream may reach the parser together with the request or behind it. */
-START_TEST(a_client_that_ends_its_side_behind_a_request_is_answered_and_let_go)
-{
-    fixture_run(&fixture);
-    for (int i = 0; i < 100; i++) {
-        const int fd = client_connect(&fixture);
-        client_send(fd, GET("/sync"));
-        ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
-        client_read(fd, false, &reply);
-        ck_assert_int_eq(reply.status, 200);
-        ck_assert(client_sees_end(fd));
-        close(fd);
-    }
-}
-END_TEST
-
 /* ---- deadlines */
 
 START_TEST(a_header_that_does_not_end_is_answered_408)
@@ -343,7 +327,6 @@ int main(void)
     tcase_set_timeout(tc, 30);
     tcase_add_test(tc, a_client_that_leaves_is_noticed_while_its_request_waits);
     tcase_add_test(tc, an_answer_for_a_client_that_left_goes_nowhere_and_harms_nobody);
-    tcase_add_test(tc, a_client_that_ends_its_side_behind_a_request_is_answered_and_let_go);
     tcase_add_test(tc, a_header_that_does_not_end_is_answered_408);
     tcase_add_test(tc, a_connection_without_a_byte_ends_without_an_answer);
     tcase_add_test(tc, a_body_that_does_not_end_is_answered_408);
