@@ -13,6 +13,7 @@ from harness.hostile import Hostile
 from harness.paths import EMULATOR, SERVICE
 from harness.scene import Scene
 from harness.service import Service
+from harness.stopping import stop_all
 
 
 def pytest_configure(config):
@@ -40,14 +41,7 @@ def keep():
         return thing
 
     yield register
-    failures = []
-    for thing in reversed(kept):
-        try:
-            thing.stop()
-        except AssertionError as failure:
-            failures.append(failure)
-    if failures:
-        raise failures[0]
+    stop_all(reversed(kept))
 
 
 @pytest.fixture
@@ -118,10 +112,7 @@ class Shared:
         return Phone(self.service, self.emulator, kind, **options)
 
     def stop(self):
-        try:
-            self.service.stop()
-        finally:
-            self.emulator.stop()
+        stop_all([self.service, self.emulator])
 
 
 @pytest.fixture(scope="session")

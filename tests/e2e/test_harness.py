@@ -18,7 +18,9 @@ def shell(tmp_path, script):
 
 def test_a_program_that_ends_with_another_status_is_noticed(tmp_path):
     with pytest.raises(AssertionError, match="status 3"):
-        shell(tmp_path, "trap 'exit 3' TERM; read line").stop()
+        program = shell(tmp_path, "trap 'exit 3' TERM; echo '{}'; read line")
+        program.wait_record(lambda record: True, "anything")
+        program.stop()
 
 
 def test_a_program_that_printed_a_sanitizer_report_is_noticed(tmp_path):

@@ -10,6 +10,7 @@ from attacks.case import ACCESS, BEARER, EITHER, EVERYWHERE, ID, REFUSE, Case
 from attacks.controls import CONTROLS
 from attacks.stage import GROUPS, SetStage, Stage
 from harness import reports
+from harness.stopping import stop_all
 
 # The gate answers for what is no header value or too large for one.
 BEARER_REFUSALS = {(401, "invalid_token"), (401, "token_expired"), (401, "missing_token"), (400, "invalid_request")}
@@ -59,13 +60,7 @@ def set_stage(tmp_path_factory):
         return made[number]
 
     yield of
-    failures = []
-    for stage in made.values():
-        try:
-            stage.stop()
-        except AssertionError as failure:
-            failures.append(failure)
-    assert not failures, failures
+    stop_all(made.values())
 
 
 def assert_accepted(stage, case, way):

@@ -17,6 +17,7 @@ from harness import reports
 from harness.device import DeviceKey, Phone, unique
 from harness.emulator import Emulator
 from harness.service import Service
+from harness.stopping import stop_all
 from harness.waiting import until
 
 OPERATIONS = openapi_contract.load()
@@ -132,11 +133,7 @@ class World:
         return Phone(self.service, self.emulator).enroll().login()["session"]
 
     def stop(self):
-        try:
-            for service in self.services.values():
-                service.stop()
-        finally:
-            self.emulator.stop()
+        stop_all([*self.services.values(), self.emulator])
 
 
 @pytest.fixture(scope="module")

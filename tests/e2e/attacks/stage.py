@@ -6,6 +6,7 @@ import socket
 from harness.device import unique
 from harness.hostile import Hostile, Reply
 from harness.service import Service
+from harness.stopping import stop_all
 
 from . import class_m
 from .case import ACCESS, BEARER, ID, REFRESH, USER, Keys, Workshop
@@ -59,11 +60,7 @@ class Stage:
                 "BFF_JWT_ALGORITHMS": "RS256,PS256,ES256"}
 
     def stop(self):
-        try:
-            self.service.stop()
-        finally:
-            self.vendor.stop()
-            self.canary.stop()
+        stop_all([self.service, self.vendor, self.canary])
 
     def workshop(self, way):
         return Workshop(self.keys, self.vendor, ID if way == ID else ACCESS, self.canary.url)

@@ -8,6 +8,7 @@ import secrets
 from .device import _present, unique
 from .hostile import Hostile
 from .service import Service
+from .stopping import stop_all
 
 SIGNATURE = "c2lnbmF0dXJl"  # this vendor checks none
 
@@ -42,11 +43,7 @@ class Scene:
         self.vendor.forget_calls()
 
     def stop(self):
-        try:
-            for service in self._services.values():
-                service.stop()
-        finally:
-            self.vendor.stop()
+        stop_all([*self._services.values(), self.vendor])
 
     # ---- the calls of an app ----
 

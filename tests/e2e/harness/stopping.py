@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ends what a test has started: all of it, whatever the first one says."""
+
+
+def stop_all(things):
+    """Calls stop() of each, then raises the first failure."""
+    failures = []
+    for thing in things:
+        try:
+            thing.stop()
+        except AssertionError as failure:
+            failures.append(failure)
+    if failures:
+        raise failures[0]
