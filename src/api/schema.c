@@ -2,7 +2,6 @@
  * Reads a validated JSON tree into a struct by a field table. Pure but for the arena. */
 #include "api/schema.h"
 
-#include <math.h>
 
 #include "base/buf.h"
 
@@ -136,9 +135,9 @@ static const char *read_integer(const struct schema_field *field, const struct j
                                 void *at, struct arena *arena)
 {
     double number = 0;
-    /* Compared as double first: a cast of 1e300 would be undefined. */
+    /* Compared as double before it is cast: a cast of 1e300 would be undefined. */
     if (!json_number(value, &number) || !(number >= (double)field->min) ||
-        !(number <= (double)field->max) || floor(number) < number)
+        !(number <= (double)field->max) || number != (double)(int64_t)number)
         return range_text(field, "must be an integer of ", arena);
     *(int64_t *)at = (int64_t)number;
     return NULL;
