@@ -2,7 +2,6 @@
  * Reads a validated JSON tree into a struct by a field table. Pure but for the arena. */
 #include "api/schema.h"
 
-
 #include "base/buf.h"
 
 /* A longer unknown name is not repeated to its sender; the pointer then names the object. */
