@@ -126,16 +126,19 @@ static bool serve(struct emulator *e, struct workplace *place)
             return false;
     }
     const int signal_fd = open_signals();
-    e->server = signal_fd >= 0 ? server_start(o->listen, tls, routes_handle, e) : NULL;
-    const bool started = e->server != NULL;
-    if (started) {
+    bool started = false;
+    e->server = signal_fd >= 0 ? server_open(o->listen, tls, routes_handle, e) : NULL;
+    if (e->server) {
         snprintf(e->base_url, sizeof(e->base_url),
                  strchr(host, ':') ? "%s://[%s]:%u" : "%s://%s:%u", o->tls ? "https" : "http", host,
                  server_port(e->server));
+        started = server_start(e->server);
+    }
+    if (started) {
         print_ready(e, place);
         wait_for_end(o, signal_fd);
-        server_stop(e->server);
     }
+    server_stop(e->server);
     SSL_CTX_free(tls);
     (void)close(signal_fd);
     return started;

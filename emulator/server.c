@@ -25,6 +25,7 @@ struct server {
     SSL_CTX *tls; /* borrowed */
     server_handle_fn handle;
     void *context;
+    bool accepting; /* accept_thread runs; written before any other thread sees the server */
     pthread_t accept_thread;
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t stop_signal;
@@ -247,8 +248,8 @@ static int listen_on(const char *address, uint16_t *ret_port)
     return fd;
 }
 
-struct server *server_start(const char *address, SSL_CTX *tls, server_handle_fn handle,
-                            void *context)
+struct server *server_open(const char *address, SSL_CTX *tls, server_handle_fn handle,
+                           void *context)
 {
     struct server *s = calloc(1, sizeof(*s));
     if (!s)
@@ -257,22 +258,24 @@ struct server *server_start(const char *address, SSL_CTX *tls, server_handle_fn 
     s->handle = handle;
     s->context = context;
     s->listen_fd = listen_on(address, &s->port);
+    if (s->listen_fd < 0) {
+        fprintf(stderr, "cannot listen on %s: %s\n", address, strerror(errno));
+        free(s);
+        return NULL;
+    }
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&s->stop_signal, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&s->lock, NULL);
-    if (s->listen_fd >= 0 && pthread_create(&s->accept_thread, NULL, run_accept, s) == 0)
-        return s;
+    return s;
+}
 
-    fprintf(stderr, "cannot listen on %s: %s\n", address, strerror(errno));
-    if (s->listen_fd >= 0)
-        (void)close(s->listen_fd);
-    pthread_cond_destroy(&s->stop_signal);
-    pthread_mutex_destroy(&s->lock);
-    free(s);
-    return NULL;
+bool server_start(struct server *s)
+{
+    s->accepting = pthread_create(&s->accept_thread, NULL, run_accept, s) == 0;
+    return s->accepting;
 }
 
 uint16_t server_port(const struct server *s)
@@ -293,7 +296,8 @@ void server_stop(struct server *s)
     }
     pthread_mutex_unlock(&s->lock);
     (void)shutdown(s->listen_fd, SHUT_RDWR);
-    pthread_join(s->accept_thread, NULL);
+    if (s->accepting)
+        pthread_join(s->accept_thread, NULL);
     reap(s, true);
     (void)close(s->listen_fd);
     pthread_cond_destroy(&s->stop_signal);

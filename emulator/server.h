@@ -14,10 +14,12 @@ struct server;
 typedef void (*server_handle_fn)(void *context, struct connection *c,
                                  const struct http_request *request, struct http_reply *reply);
 
-/* Listens on address ("host:port"; "[::1]:0"). tls: borrowed, NULL for plain HTTP. NULL on failure,
- * with a line on stderr. */
-NODISCARD struct server *server_start(const char *address, SSL_CTX *tls, server_handle_fn handle,
-                                      void *context);
+/* Listens on address ("host:port"; "[::1]:0"); nothing is accepted yet. tls: borrowed, NULL for
+ * plain HTTP. NULL on failure, with a line on stderr. */
+NODISCARD struct server *server_open(const char *address, SSL_CTX *tls, server_handle_fn handle,
+                                     void *context);
+/* Begins to accept; what handle() reads of context must be complete by now. */
+NODISCARD bool server_start(struct server *s);
 uint16_t server_port(const struct server *s);
 /* Stops listening, interrupts every connection and waits for their threads. Accepts NULL. */
 void server_stop(struct server *s);
