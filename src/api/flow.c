@@ -107,9 +107,9 @@ static void end_with_reply(struct flow *f)
                   has_body ? &f->reply : NULL);
 }
 
-static void on_end(void *arg)
+/* Nothing of the flow runs after this. */
+static void release(struct flow *f)
 {
-    struct flow *f = arg;
     vendor_send_cancel(&f->send);
     keeper_wait_cancel(&f->kid_wait);
     if (f->story->finish)
@@ -120,14 +120,22 @@ static void on_end(void *arg)
     buf_finish(&f->reply);
 }
 
+static void on_end(void *arg)
+{
+    release(arg);
+}
+
 /* A call that the vendor may be executing is seen through to its end, for the audit line must say
- * how it ended; everything else stops with the client. */
+ * how it ended; everything else stops with the client, and at once: an answer or a wait that ends
+ * in the same turn of the loop must not find a request that is abandoned. */
 static void on_gone(void *arg)
 {
     struct flow *f = arg;
     if (vendor_send_must_finish(&f->send))
         return;
     audit(f, OUTCOME_CLIENT_GONE, NULL);
+    request_on_end(f->req, NULL, NULL);
+    release(f);
     request_abandon(f->req);
 }
 

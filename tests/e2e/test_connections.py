@@ -2,9 +2,12 @@
 """Clients that are slow, rude or many, against the real service: deadlines of each phase, pipelining,
 leaving early, limits, noise."""
 import json
+import os
+import signal
 import socket
 import threading
 
+from harness.hostile import Reply
 from harness.waiting import until
 
 HEAD = "Host: bff.example\r\nContent-Type: application/json\r\n"
@@ -89,6 +92,31 @@ def test_the_call_for_a_client_that_left_is_given_up(bff, emulator):
     assert line["http.response.status_code"] == 499
     assert line["event.duration"] < 7_000_000_000
     assert service.metric("http_client_active_requests") == 0
+
+
+def is_stopped(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        return stat.read().rpartition(")")[2].split()[0] == "T"
+
+
+def test_a_client_may_leave_in_the_moment_when_the_vendor_answers(bff, hostile):
+    service = bff(hostile, BFF_WORKERS="1")
+    answers = threading.Event()
+    hostile.on("start", Reply(document={"challenge": "c"}, hold=answers, then="close"), times=1)
+    with service.raw() as client:
+        client.send(start_request("u-1", "leaves"))
+        hostile.wait_calls("start")
+        os.kill(service.pid, signal.SIGSTOP)
+        try:
+            until(lambda: is_stopped(service.pid), "the service stands still")
+            client.close()
+            open_count = hostile.open_count()
+            answers.set()
+            until(lambda: hostile.open_count() < open_count, "the vendor has answered")
+        finally:
+            os.kill(service.pid, signal.SIGCONT)
+    service.wait_event("ceremony.start", **{"http.request.id": "leaves", "bff.outcome": "client_gone"})
+    assert service.client().post("/v1/biometrics/start", {"user_id": "u-1"}).status == 200
 
 
 def test_requests_over_the_limit_are_refused_at_once_and_later_ones_served(bff, emulator):

@@ -169,6 +169,11 @@ class Hostile:
         """Connections accepted so far."""
         return self._connections
 
+    def open_count(self):
+        """How many connections are open now."""
+        with self._lock:
+            return len(self._open)
+
     def reset_connections(self):
         """Breaks every open connection with RST."""
         with self._lock:
