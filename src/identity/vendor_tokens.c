@@ -50,16 +50,21 @@ enum err start_answer(const struct call_answer *answer, struct arena *arena,
 
 enum presence { REQUIRED, OPTIONAL };
 
-/* Visible ASCII: it goes into headers and JSON unchanged. null counts as absent. */
+/* WORD: visible ASCII, for it goes into headers and JSON unchanged. TOKEN: any text, for the
+ * verifier decides what is wrong with it. null counts as absent. */
+enum content { WORD, TOKEN };
+
 static enum err read_text(const struct json *root, const char *name, enum presence presence,
-                          size_t max, struct arena *arena, struct str *ret)
+                          enum content content, size_t max, struct arena *arena, struct str *ret)
 {
     const struct json *value = json_member(root, name);
     if (!value || json_type(value) == JSON_NULL)
         return presence == OPTIONAL ? ERR_OK : ERR_UPSTREAM_INVALID_RESPONSE;
 
     const struct str text = json_string(value);
-    if (text.len == 0 || text.len > max || !has_only(text, '!', '~'))
+    if (!text.ptr || text.len > max)
+        return ERR_UPSTREAM_INVALID_RESPONSE;
+    if (content == WORD && (text.len == 0 || !has_only(text, '!', '~')))
         return ERR_UPSTREAM_INVALID_RESPONSE;
     *ret = arena_copy(arena, text);
     return ret->ptr ? ERR_OK : ERR_NO_MEMORY;
@@ -71,21 +76,24 @@ static enum err read_tokens(const struct json *root, bool session_required, stru
     const struct {
         const char *name;
         enum presence presence;
+        enum content content;
         size_t max;
         struct str *into;
         const char *reason;
     } members[] = {
-        {"access_token", REQUIRED, VENDOR_TOKEN_BYTES_MAX, &ret->access_token,
-         "access_token is missing or malformed"},
-        {"id_token", OPTIONAL, VENDOR_TOKEN_BYTES_MAX, &ret->id_token, "id_token is malformed"},
-        {"refresh_token", OPTIONAL, REFRESH_TOKEN_BYTES_MAX, &ret->refresh_token,
-         "refresh_token is malformed"},
-        {"session_id", session_required ? REQUIRED : OPTIONAL, VENDOR_SESSION_ID_BYTES_MAX,
+        /* First, for whoever refuses the rest has to end it. */
+        {"session_id", session_required ? REQUIRED : OPTIONAL, WORD, VENDOR_SESSION_ID_BYTES_MAX,
          &ret->session_id, "session_id is missing or malformed"},
+        {"access_token", REQUIRED, TOKEN, VENDOR_TOKEN_BYTES_MAX, &ret->access_token,
+         "access_token is missing or malformed"},
+        {"id_token", OPTIONAL, TOKEN, VENDOR_TOKEN_BYTES_MAX, &ret->id_token,
+         "id_token is malformed"},
+        {"refresh_token", OPTIONAL, WORD, REFRESH_TOKEN_BYTES_MAX, &ret->refresh_token,
+         "refresh_token is malformed"},
     };
     for (size_t i = 0; i < ARRAY_LEN(members); i++) {
-        const enum err e = read_text(root, members[i].name, members[i].presence, members[i].max,
-                                     arena, members[i].into);
+        const enum err e = read_text(root, members[i].name, members[i].presence, members[i].content,
+                                     members[i].max, arena, members[i].into);
         if (e == ERR_UPSTREAM_INVALID_RESPONSE)
             return refused(members[i].reason, ret_reason);
         if (e != ERR_OK)
@@ -116,7 +124,6 @@ enum err tokens_read(struct str body, bool session_required, struct arena *arena
 
     struct vendor_tokens tokens = {0};
     const enum err e = read_tokens(root, session_required, arena, &tokens, ret_reason);
-    if (e == ERR_OK)
-        *ret = tokens;
+    *ret = e == ERR_OK ? tokens : (struct vendor_tokens){.session_id = tokens.session_id};
     return e;
 }

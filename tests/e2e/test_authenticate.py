@@ -376,6 +376,9 @@ BAD_SESSIONS = {
     "garbage access token": {"access_token": "not.a.token"},
     "garbage ID token": {"id_token": "not.a.token"},
     "five-part ID token": {"id_token": "a.b.c.d.e"},
+    "empty access token": {"access_token": ""},
+    "access token with a line break": {"access_token": "eyJhbGciOiJSUzI1NiJ9\n.e30.c2ln"},
+    "ID token that is not ASCII": {"id_token": "\u00e9.e30.c2ln"},
 }
 
 
@@ -425,6 +428,13 @@ def test_a_missing_member_is_an_unusable_answer(scene, member):
     user_id, started = ceremony(scene)
     with_session(scene, **{member: OMIT})
     assert_problem(scene.authenticate(started, user_id), 502, "upstream_invalid_response", "new_challenge")
+
+
+def test_the_session_of_an_unusable_answer_is_ended(scene):
+    user_id, started = ceremony(scene)
+    with_session(scene, session_id="unusable", access_token=5)
+    assert_problem(scene.authenticate(started, user_id), 502, "upstream_invalid_response", "new_challenge")
+    assert scene.vendor.wait_calls("logout")[0].json == {"session_id": "unusable"}
 
 
 # ---- the call goes wrong

@@ -74,9 +74,7 @@ static const char *const REFUSED[] = {
     "{" GOOD ",\"session_id\":\"two words\"}",
     "{" GOOD ",\"session_id\":\"s\",\"id_token\":5}",
     "{" GOOD ",\"session_id\":\"s\",\"refresh_token\":\"line\\nbreak\"}",
-    "{\"access_token\":\"\",\"token_type\":\"Bearer\",\"expires_in\":1,\"session_id\":\"s\"}",
-    "{\"access_token\":\"a\\u00e9\",\"token_type\":\"Bearer\",\"expires_in\":1,\"session_id\":"
-    "\"s\"}",
+    "{\"access_token\":5,\"token_type\":\"Bearer\",\"expires_in\":1,\"session_id\":\"s\"}",
     "{\"access_token\":\"a\",\"token_type\":\"MAC\",\"expires_in\":1,\"session_id\":\"s\"}",
     "{\"access_token\":\"a\",\"expires_in\":1,\"session_id\":\"s\"}",
     "{\"access_token\":\"a\",\"token_type\":\"Bearer\",\"session_id\":\"s\"}",
@@ -92,6 +90,37 @@ START_TEST(anything_else_is_refused_with_a_reason)
     ck_assert_int_eq(tokens_read(str_of(REFUSED[_i]), true, &arena, &tokens, &reason),
                      ERR_UPSTREAM_INVALID_RESPONSE);
     ck_assert_ptr_nonnull(reason);
+}
+END_TEST
+
+START_TEST(what_a_token_may_not_be_is_for_the_verifier_to_say)
+{
+    static const char *const TEXTS[] = {"", "a b", "a\\n.b.c", "\\u00e9"};
+    for (size_t i = 0; i < ARRAY_LEN(TEXTS); i++) {
+        AUTO_BUF struct buf body;
+        buf_init(&body, 1024);
+        buf_printf(&body,
+                   "{\"access_token\":\"%s\",\"id_token\":\"%s\",\"token_type\":\"Bearer\","
+                   "\"expires_in\":1}",
+                   TEXTS[i], TEXTS[i]);
+        struct vendor_tokens tokens;
+        const char *reason = NULL;
+        ck_assert_int_eq(tokens_read(buf_str(&body), false, &arena, &tokens, &reason), ERR_OK);
+        ck_assert_ptr_nonnull(tokens.access_token.ptr);
+        ck_assert_ptr_nonnull(tokens.id_token.ptr);
+    }
+}
+END_TEST
+
+START_TEST(the_session_of_a_refused_answer_is_known)
+{
+    struct vendor_tokens tokens;
+    const char *reason = NULL;
+    ck_assert_int_eq(tokens_read(STR("{\"access_token\":5,\"session_id\":\"s\"}"), true, &arena,
+                                 &tokens, &reason),
+                     ERR_UPSTREAM_INVALID_RESPONSE);
+    ck_assert_str_is(tokens.session_id, "s");
+    ck_assert_ptr_null(tokens.access_token.ptr);
 }
 END_TEST
 
@@ -146,6 +175,8 @@ int main(void)
     tcase_add_test(t, a_refresh_needs_no_session_and_optional_members_may_be_null);
     tcase_add_loop_test(t, numbers_of_seconds_are_bounded, 0, 3);
     tcase_add_loop_test(t, anything_else_is_refused_with_a_reason, 0, ARRAY_LEN(REFUSED));
+    tcase_add_test(t, what_a_token_may_not_be_is_for_the_verifier_to_say);
+    tcase_add_test(t, the_session_of_a_refused_answer_is_known);
     tcase_add_test(t, a_challenge_is_printable_text_of_bounded_length);
     tcase_add_test(t, a_challenge_at_the_limit_passes_and_one_more_byte_does_not);
     return unit_run(t, "vendor_tokens");
