@@ -7,11 +7,11 @@
 
 enum { PART_HEADER, PART_PAYLOAD, PART_SIGNATURE, PART_COUNT, PART_COUNT_ENCRYPTED = 5 };
 
-/* Decoded; the signature's is that of the largest RSA key. */
-static const size_t PART_BYTES_MAX[PART_COUNT] = {1024, 6144, 512};
+/* Decoded; the signature's is that of the largest RSA key, the payload's is the token's. */
+enum { HEADER_BYTES_MAX = 1024, SIGNATURE_BYTES_MAX = 512 };
 
 static const struct json_limits HEADER_LIMITS = {
-    .bytes_max = 1024, .depth_max = 8, .values_max = 128};
+    .bytes_max = HEADER_BYTES_MAX, .depth_max = 8, .values_max = 128};
 
 /* Each would change what is verified or where the key comes from. */
 static const char *const REFUSED_MEMBERS[] = {"crit", "b64", "jwk", "jku", "x5u",
@@ -118,6 +118,8 @@ enum jwt_reason jws_parse(const bool *algorithms, size_t max_bytes, struct str t
 {
     struct str parts[PART_COUNT] = {{NULL, 0}};
     struct str decoded[PART_COUNT] = {{NULL, 0}};
+    const size_t part_bytes_max[PART_COUNT] = {HEADER_BYTES_MAX, base64_decoded_max(max_bytes),
+                                               SIGNATURE_BYTES_MAX};
 
     *ret = (struct jws){.alg = JWS_ALG_COUNT};
     if (token.len == 0)
@@ -127,7 +129,7 @@ enum jwt_reason jws_parse(const bool *algorithms, size_t max_bytes, struct str t
 
     enum jwt_reason reason = split(token, parts);
     for (size_t i = 0; reason == JWT_OK && i < PART_COUNT; i++)
-        reason = decode(parts[i], PART_BYTES_MAX[i], arena, &decoded[i]);
+        reason = decode(parts[i], part_bytes_max[i], arena, &decoded[i]);
     if (reason != JWT_OK)
         return reason;
 

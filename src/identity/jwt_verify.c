@@ -7,9 +7,6 @@
 
 enum { SIGNATURE_ONLY_ARENA_BYTES = 256 * 1024 };
 
-static const struct json_limits PAYLOAD_LIMITS = {
-    .bytes_max = 6144, .depth_max = 8, .values_max = 1024};
-
 const char *const JWT_REASON_LABELS[JWT_REASON_COUNT] = {
 #define X(id, label) [id] = label,
     JWT_REASON_TABLE(X)
@@ -51,11 +48,13 @@ static bool typ_fits(enum token_kind kind, enum jws_typ typ)
     return false;
 }
 
+/* Its length was bounded with the token's. */
 static enum jwt_reason payload_read(struct str text, struct json **ret)
 {
+    const struct json_limits limits = {.bytes_max = text.len, .depth_max = 8, .values_max = 1024};
     struct json_error json_error;
 
-    const enum err e = json_parse(text, &PAYLOAD_LIMITS, ret, &json_error);
+    const enum err e = json_parse(text, &limits, ret, &json_error);
     if (e != ERR_OK)
         return e == ERR_NO_MEMORY ? JWT_NO_MEMORY : JWT_PAYLOAD_JSON;
     return json_type(*ret) == JSON_OBJECT ? JWT_OK : JWT_PAYLOAD_JSON;

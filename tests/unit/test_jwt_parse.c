@@ -50,6 +50,8 @@ START_TEST(sizes_have_ceilings)
     buf_printf(&payload, "{\"a\":\"%.*s\",\"b\":\"%.*s\",%s", 4900, filler, 1100, filler,
                ACCESS + 1);
     ck_assert_reason(verdict_signed(TOKEN_KIND_ACCESS, HEADER, payload.ptr), JWT_TOO_LARGE, "6 kB");
+    policy.max_bytes = 16384;
+    ck_assert_reason(verdict_signed(TOKEN_KIND_ACCESS, HEADER, payload.ptr), JWT_OK, "raised");
     policy.max_bytes = 1000;
     ck_assert_reason(verdict_signed(TOKEN_KIND_ACCESS, HEADER, ACCESS), JWT_OK, "small");
     policy.max_bytes = 500;
