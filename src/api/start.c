@@ -130,12 +130,15 @@ static bool is_about_the_user(const struct call_answer *answer)
     static const char *const CODES[] = {
         "user_not_found", "user_not_active", "auth_locked", "user_locked", "user_suspended",
     };
-    if (answer->status == 404)
-        return true;
-    if (answer->status != 400 && answer->status != 403)
+    if (answer->status != 400 && answer->status != 403 && answer->status != 404)
         return false;
     struct vendor_error error;
     vendor_error_read(answer->body, &error);
+    /* A 404 that says nothing is taken for the user; one that is about our client is not. */
+    if (answer->status == 404)
+        return strcmp(error.code, "client_not_found") != 0;
+    if (error.user_gone)
+        return true;
     for (size_t i = 0; i < ARRAY_LEN(CODES); i++) {
         if (strcmp(error.code, CODES[i]) == 0)
             return true;
@@ -147,6 +150,7 @@ static const struct answer_rule RULES[] = {
     {400, NULL, ERR_REQUEST_REJECTED},
     {401, NULL, ERR_UPSTREAM_REFUSED_CREDENTIALS},
     {403, NULL, ERR_UPSTREAM_REFUSED_CREDENTIALS},
+    {404, NULL, ERR_UPSTREAM_REFUSED_CREDENTIALS},
     {422, NULL, ERR_REQUEST_REJECTED},
 };
 

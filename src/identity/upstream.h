@@ -42,6 +42,7 @@ struct vendor_error {
     bool token_is_bad;         /* the body says that the *token* is bad: unauthorized_request,
                                   invalid_token, "Invalid token" */
     bool session_gone;         /* "Session not found" */
+    bool user_gone;            /* "User not found" */
 };
 void vendor_error_read(struct str body, struct vendor_error *ret);
 
@@ -102,8 +103,9 @@ enum {
     VENDOR_SESSION_ID_BYTES_MAX = 255,
 };
 
-/* UserTokens or RefreshedTokens (contract 5.3, 5.7). Arena copies. Errors:
- * ERR_UPSTREAM_INVALID_RESPONSE, ERR_NO_MEMORY; *ret_reason a literal. */
+/* UserTokens or RefreshedTokens (contract 5.3, 5.7). Arena copies; the JWTs may be any text.
+ * Errors: ERR_UPSTREAM_INVALID_RESPONSE, ERR_NO_MEMORY; *ret_reason a literal, *ret holds the
+ * session id alone, where there is one: the session is to be ended. */
 struct vendor_tokens {
     struct str access_token, id_token, refresh_token, session_id; /* ptr NULL: absent */
     int64_t expires_in_s;

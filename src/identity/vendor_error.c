@@ -87,8 +87,10 @@ void vendor_error_read(struct str body, struct vendor_error *ret)
     const struct json *message = json_member(root, "message");
     if (!message)
         message = json_member(root, "error_description");
-    if (message)
+    if (message) {
         ret->session_gone = message_says(message, STR("Session not found"));
+        ret->user_gone = message_says(message, STR("User not found"));
+    }
     ret->token_is_bad = strcmp(ret->code, "unauthorized_request") == 0 ||
                         strcmp(ret->code, "invalid_token") == 0 ||
                         (message && message_says(message, STR("Invalid token")));

@@ -99,6 +99,7 @@ UNKNOWN = [
     Reply(404, {"error_code": "user_not_found", "message": "x"}),
     Reply(404, body=b"<html>", headers={"Content-Type": "text/html"}),
     Reply(400, {"error_code": 400, "message": "x", "ts_error_code": "user_not_found"}),
+    Reply(400, {"error_code": "400", "message": "User not found"}),
     Reply(403, {"error_code": "user_not_active", "message": "x"}),
     Reply(403, {"error_code": "auth_locked", "message": "x"}),
     Reply(400, {"error_code": 400, "message": "x", "ts_error_code": "auth_locked"}),
@@ -167,6 +168,11 @@ def test_a_second_401_is_ours_to_repair(scene):
     scene.vendor.on("start", Reply(401, {"message": "Unauthorized", "error_code": 401}))
     assert_problem(scene.start(scene.user()), 502, "upstream_refused_credentials", "same")
     assert len(scene.vendor.calls("start")) == 2
+
+
+def test_a_client_that_the_vendor_does_not_know_is_no_unknown_user(scene):
+    scene.vendor.on("start", Reply(404, {"error_code": "client_not_found", "message": "x"}))
+    assert_problem(scene.start(scene.user()), 502, "upstream_refused_credentials", "same")
 
 
 def test_a_403_about_our_rights_is_not_the_users(scene):
