@@ -50,7 +50,8 @@ def test_it_is_ready_once_it_had_a_token_and_keys(bff, hostile):
     assert answer.json["checks"] == {"listening": "ok", "token": "ok", "keys": "waiting",
                                      "draining": "ok"}
     assert management.get("/startupz").status == 503
-    assert management.get("/livez").status == 200
+    alive = management.get("/livez")
+    assert (alive.status, alive.json) == (200, {"status": "ok", "checks": {"process": "ok"}})
     assert service.client().get("/healthz").status == 503
     assert not service.events("service.ready")
 
