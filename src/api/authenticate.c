@@ -218,13 +218,13 @@ static enum err send_call(struct flow *f)
 
 /* ---- the answer */
 
-/* One answer for a wrong signature, key or user. A 401 or 403 without a code may be about our
- * client and must not lock a user out. */
+/* One answer for a wrong signature, key or user. A 401 or 403 without a code that the vendor
+ * documents may be about our client, or from an edge, and must not lock a user out. */
 static enum err refuse(struct flow *f, const struct vendor_error *error)
 {
     const struct authenticate *a = f->state;
     const int status = f->answer->status;
-    const bool is_verdict = status == 400 || status == 404 || error->code[0] != '\0';
+    const bool is_verdict = status == 400 || status == 404 || error->upstream_code != NULL;
     if (is_verdict)
         store_lockout_failed(f->app->store, a->in.user_id, a->in.key_id, loop_now_ms(f->app->loop));
     else if (status == 401)

@@ -152,7 +152,7 @@ static void unknown_key(struct collector *c, struct str key, const char *where)
 static bool is_injected_by_kubernetes(struct str key)
 {
     return str_is(key, "BFF_SERVICE_HOST") || str_starts_with(key, STR("BFF_SERVICE_PORT")) ||
-           str_is(key, "BFF_PORT") || str_starts_with(key, STR("BFF_PORT_"));
+           str_starts_with(key, STR("BFF_PORT"));
 }
 
 static void collect_environment(struct collector *c, char **envp)

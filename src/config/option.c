@@ -141,8 +141,7 @@ const struct option *option_nearest(struct str key)
             best_distance = d;
         }
     }
-    /* Farther than half of the name it is no slip but another word. */
-    return best_distance <= (strlen(best->key) - KEY_PREFIX_BYTES + 1) / 2 ? best : NULL;
+    return best;
 }
 
 const char *option_placeholder(enum option_kind kind)

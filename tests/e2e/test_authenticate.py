@@ -624,7 +624,8 @@ def test_unknown_users_are_locked_alike(scene, guarded):
     assert attempts(scene, guarded, user_id, 4) == [FAILED] * 3 + [LOCKED]
 
 
-@pytest.mark.parametrize("reply", [Reply(401, BARE_401), Reply(403, {"message": "Forbidden", "error_code": 403})])
+@pytest.mark.parametrize("reply", [Reply(401, BARE_401), Reply(403, {"message": "Forbidden", "error_code": 403}),
+                                   Reply(401, {"error": "Unauthorized"}), Reply(403, {"error": "Forbidden"})])
 def test_what_may_be_about_our_client_locks_nobody(scene, guarded, reply):
     scene.vendor.on("authenticate", reply)
     assert attempts(scene, guarded, scene.user(), 5) == [FAILED] * 5
