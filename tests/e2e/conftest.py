@@ -24,6 +24,11 @@ def pytest_configure(config):
                 raise pytest.UsageError(f"{binary} is not built")
 
 
+def pytest_runtest_logreport(report):
+    if report.failed:
+        reports.saw_failure(report.nodeid, report.longreprtext)
+
+
 def pytest_sessionfinish(session):
     worker = getattr(session.config, "workerinput", {}).get("workerid")
     reports.save_partial(worker or "main")

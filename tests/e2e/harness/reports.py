@@ -4,10 +4,15 @@ process collects; at the end the main process adds up and writes REPORTS/*.json.
 import collections
 import contextlib
 import json
+import os
 import re
 
 from .paths import REPORTS, ROOT
 
+# Set while tests that failed are run once more: what they measure is added to the first run's.
+AGAIN = "BFF_TEST_AGAIN" in os.environ
+
+_failures = {}
 _codes = set()
 _counts = collections.Counter()
 _tallies = collections.defaultdict(lambda: [0, 0])  # title: good, all
@@ -22,6 +27,10 @@ def saw_answer(answer):
             pass
     if code:
         _codes.add(code)
+
+
+def saw_failure(nodeid, text):
+    _failures[nodeid] = _failures.get(nodeid, "") + text
 
 
 def count(title, n=1):
@@ -48,7 +57,7 @@ def _partial_dir():
 
 
 def clear():
-    if _partial_dir().exists():
+    if _partial_dir().exists() and not AGAIN:
         for old in _partial_dir().glob("*.json"):
             old.unlink()
 
@@ -57,7 +66,8 @@ def save_partial(worker):
     _partial_dir().mkdir(parents=True, exist_ok=True)
     document = {"codes": sorted(_codes), "counts": dict(_counts),
                 "tallies": _tallies}
-    (_partial_dir() / f"{worker}.json").write_text(json.dumps(document))
+    name = f"again-{worker}" if AGAIN else worker
+    (_partial_dir() / f"{name}.json").write_text(json.dumps(document))
 
 
 def write():
@@ -81,3 +91,4 @@ def write():
     REPORTS.mkdir(parents=True, exist_ok=True)
     document = {"title": "end to end", "lines": lines, "missing_error_codes": missing}
     (REPORTS / "e2e.json").write_text(json.dumps(document, indent=1))
+    (REPORTS / "e2e.failures").write_text(json.dumps(_failures))
