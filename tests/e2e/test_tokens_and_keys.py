@@ -262,6 +262,17 @@ def test_unknown_kids_cost_one_fetch_after_the_cool_down_and_none_within(bff, st
     assert len(upstream.calls("jwks")) == 2
 
 
+def test_a_client_that_leaves_together_with_the_answer_harms_nobody(bff, hostile):
+    """Within the cool-down the answer to an unknown kid is there at once: often in the same moment in which
+    the service notices that the client has gone."""
+    service = bff(hostile, **UNLIMITED)
+    for number in range(200):
+        with service.raw() as connection:
+            connection.send(get_session(with_random_kid(hostile, number)))
+    assert service.client().get("/v1/session", token=hostile.access_token("user-1")).status == 200
+    until(lambda: service.metric("http_server_active_requests") == 1, "only the scrape is active")
+
+
 def test_the_old_keys_serve_while_the_vendor_is_away_and_go_when_withdrawn(bff, hostile):
     service = bff(hostile)
     api = service.client()

@@ -260,8 +260,20 @@ START_TEST(a_client_that_leaves_takes_a_harmless_call_along)
     rig.call_sent = true;
     rig.req.on_gone(rig.req.on_gone_arg);
     ck_assert(rig.req.abandoned);
-    ck_assert_ptr_null(rig.call_done);
+    ck_assert_ptr_null(rig.call_done); /* at once, and not when the request ends */
     ck_assert_uint_eq(finished, 1);
+    rig_end_request();
+    ck_assert_uint_eq(finished, 1);
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_is_not_told_of_what_was_waited_for)
+{
+    rig.has_token = false;
+    tell(want_client_token, step_b, NULL);
+    rig.req.on_gone(rig.req.on_gone_arg);
+    ck_assert(rig.req.abandoned);
+    ck_assert_ptr_null(rig.token_wait);
 }
 END_TEST
 
@@ -342,6 +354,7 @@ static TCase *calls(void)
     tcase_add_loop_test(t, an_answer_is_mapped_by_the_first_rule_that_fits, 0, 5);
     tcase_add_test(t, a_broken_call_ends_the_story_with_its_reason);
     tcase_add_test(t, a_client_that_leaves_takes_a_harmless_call_along);
+    tcase_add_test(t, a_client_that_leaves_is_not_told_of_what_was_waited_for);
     tcase_add_test(t, a_client_that_leaves_does_not_stop_what_the_vendor_may_be_executing);
     tcase_add_test(t, a_client_that_leaves_before_the_call_went_out_stops_it);
     tcase_add_test(t, the_end_of_a_request_cancels_what_is_under_way_and_finishes_once);
