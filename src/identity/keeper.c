@@ -145,13 +145,16 @@ void keeper_on_asks(struct post *p)
     v->asks = (struct view_asks){.keys = v->spare_keys};
     v->spare_keys = asks.keys;
     v->asks_posted = false;
-    v->pending_answered = v->asks_number;
+    const uint64_t number = v->asks_number;
     const bool closed = v->closed;
     (void)pthread_mutex_unlock(&k->lock);
     if (closed)
         return;
     obey(k, &asks);
     memset(asks.keys, 0, k->config->issuer_count * sizeof(bool));
+    /* Only what is published from here on answers them: an older snapshot may still be on its way.
+     */
+    v->obeyed = number;
     /* Also when nothing changed: the view waits for this. */
     keeper_publish(k);
 }

@@ -135,10 +135,13 @@ struct keeper_view {
     uint64_t refused[KEEPER_TOKEN_COUNT];      /* generation not to use again */
     int64_t background_ms[KEEPER_TOKEN_COUNT]; /* of the last wish for a renewal */
     uint64_t asked;                            /* the last ask */
-    uint64_t answered;                         /* the last ask that the keeper has looked at */
+    uint64_t answered;                         /* the last ask that the snapshot takes account of */
     struct keeper_wait waiting, ready;         /* list heads */
     unsigned waiting_count, ready_count;
     struct deferred deliver;
+
+    /* the keeper's thread alone */
+    uint64_t obeyed; /* the last ask that it has acted on */
 
     /* the mailbox, guarded by keeper->lock */
     bool closed;
@@ -148,7 +151,7 @@ struct keeper_view {
     bool asks_posted;
     struct post asks_post; /* on the keeper's loop */
     struct keeper_snapshot *pending;
-    uint64_t pending_answered;
+    uint64_t pending_answered; /* goes with pending */
     bool pending_posted;
     struct post pending_post; /* on the view's loop */
 };

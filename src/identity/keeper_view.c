@@ -311,6 +311,7 @@ void view_deliver_locked(struct keeper_view *v)
 {
     snapshot_unref(v->pending);
     v->pending = snapshot_ref(v->keeper->current);
+    v->pending_answered = v->obeyed;
     if (v->pending_posted)
         return;
     v->pending_posted = true;

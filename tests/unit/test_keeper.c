@@ -568,6 +568,56 @@ START_TEST(new_kid_is_found_by_one_fetch)
 }
 END_TEST
 
+/* A view that asks about the second issuer all the time and never hears: each ask is published to
+ * all views. */
+static void *ask_without_end(void *arg)
+{
+    const atomic_bool *stop = arg;
+    struct loop *loop = loop_create();
+    struct keeper_view *view = keeper_view_create(bench.keeper, loop);
+    while (!atomic_load(stop)) {
+        struct keeper_wait wait = {0};
+        enum err outcome;
+        keeper_wait_kid(view, &wait, 1, STR("random"), FAR_MS, on_ready, &outcome);
+        keeper_wait_cancel(&wait);
+    }
+    keeper_view_destroy(view);
+    loop_destroy(loop);
+    return NULL;
+}
+
+static bool keys_of_both_are_there(void)
+{
+    const struct keyring ring = keeper_keyring(bench.view);
+    return ring.sets[0] && ring.sets[1];
+}
+
+START_TEST(news_from_before_an_ask_are_no_answer_to_it)
+{
+    setup();
+    struct issuer issuers[] = {bench.issuer, bench.issuer};
+    issuers[1].issuer = (char *)"https://other.example";
+    bench.config.issuers = issuers;
+    bench.config.issuer_count = 2;
+    bench.limits.cool_down_ms = 0;
+    start();
+    run_until(keys_of_both_are_there);
+    atomic_bool stop = false;
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, ask_without_end, &stop), 0);
+    for (unsigned n = 2; n < 200; n++) {
+        char kid[16];
+        (void)snprintf(kid, sizeof(kid), "k-%u", n);
+        atomic_store(&vendor.kid, n);
+        ck_assert_int_eq(wait_kid(kid), ERR_OK);
+        ck_assert_ptr_nonnull(keyset_find(keeper_keyring(bench.view).sets[0], str_of(kid)));
+    }
+    atomic_store(&stop, true);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    teardown();
+}
+END_TEST
+
 START_TEST(old_set_stays_when_a_fetch_fails)
 {
     setup();
@@ -704,6 +754,7 @@ int main(void)
     tcase_add_test(tests, unknown_kid_within_the_cool_down_costs_nothing);
     tcase_add_test(tests, thousand_unknown_kids_cost_one_fetch);
     tcase_add_test(tests, new_kid_is_found_by_one_fetch);
+    tcase_add_test(tests, news_from_before_an_ask_are_no_answer_to_it);
     tcase_add_test(tests, old_set_stays_when_a_fetch_fails);
     tcase_add_test(tests, stale_set_is_dropped);
     tcase_add_test(tests, keys_that_never_came_are_unavailable);
