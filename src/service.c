@@ -14,8 +14,8 @@
 #include "worker.h"
 
 enum {
-    DESCRIPTORS_RESERVE = 64,   /* log, listeners, key files, resolver */
-    DESCRIPTORS_PER_WORKER = 8, /* epoll instances and event descriptors */
+    DESCRIPTORS_RESERVE = 64,        /* log, listeners, key files, resolver */
+    DESCRIPTORS_PER_WORKER = 8 + 64, /* epoll instances and event descriptors; lingering sockets */
     CONNECTIONS_MIN = 16,
     WORKERS_MAX = 256,
 };

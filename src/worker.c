@@ -4,6 +4,7 @@
 #include "worker.h"
 
 #include <limits.h>
+#include <stddef.h>
 
 #include "loop_thread.h"
 
@@ -20,6 +21,7 @@ struct worker {
     struct timer drain_timer;
     _Atomic unsigned busy;
     _Atomic bool quiesce_posted;
+    struct post quiesce; /* posted once, so it needs no memory of its own */
 };
 
 /* ---- on the worker's thread */
@@ -129,16 +131,10 @@ static void on_drain_tick(struct timer *t)
     timer_start(w->thread.loop, t, loop_now_ms(w->thread.loop) + DRAIN_TICK_MS, on_drain_tick, w);
 }
 
-struct quiesce_post {
-    struct post post; /* first: the callback gets its address */
-    struct worker *worker;
-};
-
 static void on_quiesce(struct post *p)
 {
-    struct worker *w = ((struct quiesce_post *)p)->worker;
+    struct worker *w = (struct worker *)((char *)p - offsetof(struct worker, quiesce));
 
-    free(p);
     http_server_quiesce(w->public_server);
     if (w->operator_server)
         http_server_quiesce(w->operator_server);
@@ -151,11 +147,7 @@ void worker_quiesce(struct worker *w)
 {
     if (atomic_exchange(&w->quiesce_posted, true))
         return;
-    struct quiesce_post *post = calloc(1, sizeof(*post));
-    if (!post)
-        return; /* busy stays "many": the drain then ends by its timeout */
-    post->worker = w;
-    loop_post(w->thread.loop, &post->post, on_quiesce);
+    loop_post(w->thread.loop, &w->quiesce, on_quiesce);
 }
 
 unsigned worker_busy(const struct worker *w)

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 enum {
-    LINGER_SOCKETS_MAX = 256,
+    LINGER_SOCKETS_MAX = 64, /* a server; part of the descriptors that service.c sets aside */
     LINGER_TIME_MS = 2000,
     LINGER_BYTES_MAX = 1024 * 1024,
     LINGER_READS_PER_EVENT = 8,
