@@ -15,13 +15,11 @@ static void put_number(struct buf *out, uint64_t value, unsigned bytes)
         buf_append_byte(out, (char)(uint8_t)(value >> (8 * (i - 1))));
 }
 
-/* Text that is too long spoils the buffer, which fails the seal. */
+/* Text whose length two bytes cannot tell overflows the buffer, which fails the seal. */
+_Static_assert(HANDLE_CHARS_MAX < TEXT_ABSENT, "a length that fits the buffer fits two bytes");
+
 static void put_text(struct buf *out, struct str text)
 {
-    if (text.len >= TEXT_ABSENT) {
-        out->state = BUF_FULL;
-        return;
-    }
     put_number(out, text.ptr ? text.len : TEXT_ABSENT, 2);
     buf_append(out, text);
 }

@@ -134,6 +134,7 @@ START_TEST(members_that_refuse_a_key)
         {",\"key_ops\":[\"sign\"]", JWK_REFUSED_USE},
         {",\"key_ops\":[\"encrypt\",\"wrapKey\"]", JWK_REFUSED_USE},
         {",\"key_ops\":\"verify\"", JWK_REFUSED_USE},
+        {",\"key_ops\":{\"a\":\"verify\"}", JWK_REFUSED_USE},
         {",\"alg\":\"ES256\"", JWK_REFUSED_ALG},
         {",\"alg\":\"HS256\"", JWK_REFUSED_ALG},
         {",\"alg\":\"none\"", JWK_REFUSED_ALG},

@@ -6,6 +6,8 @@
 
 #include <pthread.h>
 
+#include <openssl/rsa.h>
+
 #include "identity/jwk.h"
 
 static EVP_PKEY *rsa;
@@ -85,6 +87,28 @@ START_TEST(signatures_of_each_algorithm)
 }
 END_TEST
 
+/* RFC 7518 §3.5: the salt is as long as the digest; OpenSSL alone takes any. */
+START_TEST(pss_salts_have_the_length_of_the_digest)
+{
+    struct keyset *set = set_of(rsa);
+    const struct jwk *jwk = keyset_find(set, STR("k"));
+
+    for (int salt = 0; salt <= 64; salt += 32) {
+        EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+        EVP_PKEY_CTX *pctx = NULL;
+        uint8_t sig[256];
+        size_t len = sizeof(sig);
+        ck_assert_int_eq(EVP_DigestSignInit(ctx, &pctx, EVP_sha256(), NULL, rsa), 1);
+        ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING), 1);
+        ck_assert_int_eq(EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, salt), 1);
+        ck_assert_int_eq(EVP_DigestSign(ctx, sig, &len, (const uint8_t *)"text", 4), 1);
+        EVP_MD_CTX_free(ctx);
+        ck_assert(jwk_verify(jwk, JWS_PS256, STR("text"), sig, len) == (salt == 32));
+    }
+    keyset_unref(set);
+}
+END_TEST
+
 /* Threads share keys, as workers do. */
 static struct keyset *shared;
 static uint8_t shared_sig[1024];
@@ -126,6 +150,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_unchecked_fixture(t, setup, teardown);
     tcase_add_test(t, signatures_of_each_algorithm);
+    tcase_add_test(t, pss_salts_have_the_length_of_the_digest);
     tcase_add_test(t, threads_share_a_key);
     return unit_run(t, "jwk_verify");
 }

@@ -42,6 +42,7 @@ static const struct claim_case {
     {"sub", "\"sub\":\"a\\nb\"", JWT_SUB, JWT_SUB},
     {"sub", "\"sub\":\"a\\u0085b\"", JWT_SUB, JWT_SUB},
     {"sub", "\"sub\":\"\xc3\xa9\"", JWT_OK, JWT_OK},
+    {"jti", "\"jti\":{\"a\":[1]}", JWT_OK, JWT_OK},
     {"SUB", "\"SUB\":\"other\"", JWT_OK, JWT_OK},
     {"tid", "", JWT_TID, JWT_TID},
     {"tid", "\"tid\":\"other\"", JWT_TID, JWT_TID},
@@ -75,6 +76,18 @@ START_TEST(each_claim_has_its_rule)
 
     ck_assert_reason(verdict_edited(TOKEN_KIND_ACCESS, c->name, c->member), c->access, c->member);
     ck_assert_reason(verdict_edited(TOKEN_KIND_ID, c->name, c->member), c->id, c->member);
+}
+END_TEST
+
+START_TEST(a_subject_has_255_bytes_at_most)
+{
+    char member[300];
+
+    for (int len = 255; len <= 256; len++) {
+        (void)snprintf(member, sizeof(member), "\"sub\":\"%0*d\"", len, 7);
+        ck_assert_reason(verdict_edited(TOKEN_KIND_ACCESS, "sub", member),
+                         len == 255 ? JWT_OK : JWT_SUB, member);
+    }
 }
 END_TEST
 
@@ -177,6 +190,7 @@ START_TEST(at_hash_ties_the_id_token_to_the_access_token)
 {
     /* base64url of the left half of SHA-256("access") */
     static const char GOOD[] = "\"at_hash\":\"oFYf1knNtrqnhAVfBRuteQ\"";
+    static const char OF_NOTHING[] = "\"at_hash\":\"47DEQpj8HBSa-_TImW-5JA\"";
     const struct {
         const char *at_hash;
         struct str access_token;
@@ -185,6 +199,7 @@ START_TEST(at_hash_ties_the_id_token_to_the_access_token)
         {GOOD, STR("access"), JWT_OK},
         {GOOD, STR("accesS"), JWT_AT_HASH},
         {GOOD, {NULL, 0}, JWT_AT_HASH},
+        {OF_NOTHING, {NULL, 0}, JWT_AT_HASH},
         {"\"at_hash\":\"\"", STR("access"), JWT_AT_HASH},
         {"\"at_hash\":null", STR("access"), JWT_AT_HASH},
         {"\"at_hash\":[]", STR("access"), JWT_AT_HASH},
@@ -232,6 +247,7 @@ int main(void)
 
     jwt_fixtures(t);
     tcase_add_loop_test(t, each_claim_has_its_rule, 0, ARRAY_LEN(claim_cases));
+    tcase_add_test(t, a_subject_has_255_bytes_at_most);
     tcase_add_test(t, audience_arrays);
     tcase_add_test(t, the_tenant_claim_can_be_optional_or_unchecked);
     tcase_add_test(t, logout_takes_tokens_that_expired_within_14_days);

@@ -96,6 +96,7 @@ START_TEST(headers)
         {"{\"alg\":\"RS256\",\"kid\":\"\"}", JWT_KID},
         {"{\"alg\":\"RS256\",\"kid\":1}", JWT_KID},
         {"{\"alg\":\"RS256\",\"kid\":\"k\\u00e9\"}", JWT_KID},
+        {"{\"alg\":\"RS256\",\"kid\":\"k\x7f\"}", JWT_KID},
         {"{\"alg\":\"RS256\",\"kid\":\"K\"}", JWT_UNKNOWN_KID},
         {"{\"alg\":\"RS256\",\"kid\":\"k \"}", JWT_UNKNOWN_KID},
         {"{\"alg\":\"RS256\",\"kid\":\"ec\"}", JWT_KEY_ALG},

@@ -117,6 +117,45 @@ START_TEST(a_session_handle_opens_to_what_was_sealed)
 }
 END_TEST
 
+/* The bytes of one handle are laid out so that they read as the other, were it not for the purpose
+ * in the associated data: 33 bytes of fixed fields, then six absent texts. */
+START_TEST(a_purpose_is_more_than_a_layout)
+{
+    struct seal_ring *ring = ring_of(KEY_A);
+    struct session_handle sealed = {.user_id = {NULL, 0}};
+    struct challenge_handle challenge;
+    struct session_handle session;
+    AUTO_BUF struct buf text;
+    char id[33];
+
+    memset(id, 0xff, sizeof(id));
+    sealed.session_id = (struct str){id, sizeof(id)};
+    buf_init(&text, HANDLE_CHARS_MAX);
+    ck_assert_int_eq(session_seal(ring, &sealed, &text), ERR_OK);
+    ck_assert_int_eq(session_open(ring, buf_str(&text), &arena, &session), ERR_OK);
+    ck_assert_int_eq(challenge_open(ring, buf_str(&text), &arena, &challenge),
+                     ERR_CHALLENGE_INVALID);
+    seal_ring_free(ring);
+}
+END_TEST
+
+/* What does not open reads as zeros, which would be a session of nobody. */
+START_TEST(a_damaged_handle_of_little_content_does_not_open)
+{
+    struct seal_ring *ring = ring_of(KEY_A);
+    const struct session_handle sealed = {.session_id = {"", 0}, .user_id = {"", 0}};
+    struct session_handle session;
+    AUTO_BUF struct buf text;
+
+    buf_init(&text, HANDLE_CHARS_MAX);
+    ck_assert_int_eq(session_seal(ring, &sealed, &text), ERR_OK);
+    ck_assert_int_eq(session_open(ring, buf_str(&text), &arena, &session), ERR_OK);
+    text.ptr[text.len - 10] = text.ptr[text.len - 10] == 'A' ? 'B' : 'A';
+    ck_assert_int_eq(session_open(ring, buf_str(&text), &arena, &session), ERR_SESSION_INVALID);
+    seal_ring_free(ring);
+}
+END_TEST
+
 START_TEST(each_changed_character_closes_the_handle)
 {
     struct seal_ring *ring = ring_of(KEY_A);
@@ -323,6 +362,8 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, a_challenge_handle_opens_to_what_was_sealed);
     tcase_add_test(t, a_session_handle_opens_to_what_was_sealed);
+    tcase_add_test(t, a_purpose_is_more_than_a_layout);
+    tcase_add_test(t, a_damaged_handle_of_little_content_does_not_open);
     tcase_add_test(t, each_changed_character_closes_the_handle);
     tcase_add_test(t, the_first_key_seals_and_all_open);
     tcase_add_test(t, rings_without_a_file_differ);

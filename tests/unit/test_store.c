@@ -86,6 +86,9 @@ START_TEST(a_rate_allows_its_count_at_once_and_refills_evenly)
     ck_assert_int_eq(passes(s, "b", 3000, 100), 30);
     ck_assert_int_eq(passes(s, "a", 13000 + 60000, 100), 30);
     ck_assert_int_eq(passes(s, "a", 1000000000, 100), 30);
+    /* A bucket that is nearly full does not run over. */
+    ck_assert_int_eq(passes(s, "c", 0, 5), 5);
+    ck_assert_int_eq(passes(s, "c", 59999, 100), 30);
     store_destroy(s);
 }
 END_TEST
@@ -229,6 +232,13 @@ START_TEST(failures_slide_out_of_the_window)
     refuse(s, "u", "k", 1350000, 1);
     ck_assert_int_eq(locked(s, "u", "k", 1350000, &retry_s), ERR_RATE_LIMITED);
     ck_assert_int_eq(locked(s, "u", "k", 1350000 + retry_s * INT64_C(1000), &retry_s), ERR_OK);
+    /* A window that is not adjacent weighs nothing, and not less. */
+    refuse(s, "v", "k", 0, 10);
+    refuse(s, "v", "k", 899000, 9);
+    refuse(s, "v", "k", 1801000, 9);
+    ck_assert_int_eq(locked(s, "v", "k", 1801000, &retry_s), ERR_OK);
+    refuse(s, "v", "k", 1801000, 1);
+    ck_assert_int_eq(locked(s, "v", "k", 1801000, &retry_s), ERR_RATE_LIMITED);
     /* Two windows later all is forgotten. */
     refuse(s, "u", "k", 5000000, 9);
     ck_assert_int_eq(locked(s, "u", "k", 5000000, &retry_s), ERR_OK);

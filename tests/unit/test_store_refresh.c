@@ -175,6 +175,10 @@ START_TEST(followers_have_a_ceiling)
         followers += role == REFRESH_FOLLOWER;
     }
     ck_assert_int_eq(followers, 1024);
+    /* One that leaves makes room for one. */
+    store_refresh_cancel(&f[3].wait);
+    ck_assert_int_eq(join("r", &f[3], 0), REFRESH_FOLLOWER);
+    ck_assert_int_eq(join("r", &f[ARRAY_LEN(f) - 1], 0), REFRESH_FULL);
     store_refresh_done(store, STR("r"), &GOOD, false, 0);
     turn();
 }

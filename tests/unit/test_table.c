@@ -108,6 +108,21 @@ START_TEST(the_ceiling_is_exact)
 }
 END_TEST
 
+START_TEST(room_is_found_in_other_shards)
+{
+    enum { MAX = 16384 };
+    struct table *t = table_create(MAX, sizeof(int), NULL);
+
+    for (uint64_t i = 0; i < MAX; i++)
+        ck_assert(put(t, i, 1, 0, i == 5 ? 1000 : TABLE_NEVER_MS));
+    ck_assert(!put(t, MAX, 1, 999, TABLE_NEVER_MS));
+    ck_assert_msg(put(t, MAX + 1, 1, 1000, 2000), "the expired entry lies elsewhere");
+    ck_assert(!put(t, MAX + 2, 1, 1000, TABLE_NEVER_MS));
+    ck_assert(put(t, MAX + 3, 1, 2000, TABLE_NEVER_MS));
+    table_destroy(t);
+}
+END_TEST
+
 START_TEST(expired_entries_are_freed_as_others_come)
 {
     struct table *t = table_create(100000, sizeof(int), NULL);
@@ -201,6 +216,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, what_is_added_is_found_until_it_expires_or_is_removed);
     tcase_add_test(t, the_ceiling_is_exact);
+    tcase_add_test(t, room_is_found_in_other_shards);
     tcase_add_test(t, expired_entries_are_freed_as_others_come);
     tcase_add_test(t, each_value_is_dropped_once);
     tcase_add_test(t, a_new_value_is_zeroed_and_an_expiry_can_move);
