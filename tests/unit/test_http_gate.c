@@ -34,60 +34,57 @@ static struct gate_verdict check(struct gate_facts facts)
     return gate_check_message(&facts, &LIMITS);
 }
 
+static const struct {
+    const char *what;
+    struct field fields[4];
+    enum err wanted;
+} FRAMING[] = {
+    {"plain", {{"Host", "h"}}, ERR_OK},
+    {"one length", {{"Host", "h"}, {"Content-Length", "3"}}, ERR_OK},
+    {"chunked", {{"Host", "h"}, {"Transfer-Encoding", "Chunked"}}, ERR_OK},
+    {"both",
+     {{"Host", "h"}, {"Content-Length", "3"}, {"transfer-encoding", "chunked"}},
+     ERR_INVALID_REQUEST},
+    {"equal lengths twice",
+     {{"Host", "h"}, {"Content-Length", "3"}, {"content-length", "3"}},
+     ERR_INVALID_REQUEST},
+    {"a list of lengths", {{"Host", "h"}, {"Content-Length", "3, 3"}}, ERR_INVALID_REQUEST},
+    {"signed", {{"Host", "h"}, {"Content-Length", "+3"}}, ERR_INVALID_REQUEST},
+    {"negative", {{"Host", "h"}, {"Content-Length", "-1"}}, ERR_INVALID_REQUEST},
+    {"hex", {{"Host", "h"}, {"Content-Length", "0x3"}}, ERR_INVALID_REQUEST},
+    {"empty", {{"Host", "h"}, {"Content-Length", ""}}, ERR_INVALID_REQUEST},
+    {"overflow", {{"Host", "h"}, {"Content-Length", "18446744073709551619"}}, ERR_INVALID_REQUEST},
+    {"twice chunked",
+     {{"Host", "h"}, {"Transfer-Encoding", "chunked"}, {"Transfer-Encoding", "chunked"}},
+     ERR_INVALID_REQUEST},
+    {"identity", {{"Host", "h"}, {"Transfer-Encoding", "identity"}}, ERR_INVALID_REQUEST},
+    {"gzip, chunked", {{"Host", "h"}, {"Transfer-Encoding", "gzip, chunked"}}, ERR_INVALID_REQUEST},
+    {"chunked;q=1", {{"Host", "h"}, {"Transfer-Encoding", "chunked;q=1"}}, ERR_INVALID_REQUEST},
+    {"xchunked", {{"Host", "h"}, {"Transfer-Encoding", "xchunked"}}, ERR_INVALID_REQUEST},
+    {"space in a name", {{"Host", "h"}, {"X Y", "1"}}, ERR_INVALID_REQUEST},
+    {"colon in a name", {{"Host", "h"}, {"X:Y", "1"}}, ERR_INVALID_REQUEST},
+    {"trailing space", {{"Host", "h"}, {"Transfer-Encoding ", "chunked"}}, ERR_INVALID_REQUEST},
+    {"empty name", {{"Host", "h"}, {"", "1"}}, ERR_INVALID_REQUEST},
+    {"LF in a value", {{"Host", "h"}, {"X", "a\nb"}}, ERR_INVALID_REQUEST},
+    {"CR in a value", {{"Host", "h"}, {"X", "a\rb"}}, ERR_INVALID_REQUEST},
+    {"DEL in a value", {{"Host", "h"}, {"X", "a\x7f"}}, ERR_INVALID_REQUEST},
+    {"tab and obs-text in a value", {{"Host", "h"}, {"X", "a\tb\xc3\xa4"}}, ERR_OK},
+    {"no Host", {{"X", "1"}}, ERR_INVALID_REQUEST},
+    {"two Hosts", {{"Host", "h"}, {"HOST", "h"}}, ERR_INVALID_REQUEST},
+    {"empty Host", {{"Host", ""}}, ERR_INVALID_REQUEST},
+    {"Host list", {{"Host", "a, b"}}, ERR_INVALID_REQUEST},
+    {"Host with path", {{"Host", "a/b"}}, ERR_INVALID_REQUEST},
+    {"Host with user", {{"Host", "u@h"}}, ERR_INVALID_REQUEST},
+    {"Host with port", {{"Host", "[::1]:8080"}}, ERR_OK},
+};
+
 START_TEST(doubtful_framing_is_refused_and_ends_the_connection)
 {
-    static const struct {
-        const char *what;
-        struct field fields[4];
-        enum err wanted;
-    } CASES[] = {
-        {"plain", {{"Host", "h"}}, ERR_OK},
-        {"one length", {{"Host", "h"}, {"Content-Length", "3"}}, ERR_OK},
-        {"chunked", {{"Host", "h"}, {"Transfer-Encoding", "Chunked"}}, ERR_OK},
-        {"both",
-         {{"Host", "h"}, {"Content-Length", "3"}, {"transfer-encoding", "chunked"}},
-         ERR_INVALID_REQUEST},
-        {"equal lengths twice",
-         {{"Host", "h"}, {"Content-Length", "3"}, {"content-length", "3"}},
-         ERR_INVALID_REQUEST},
-        {"a list of lengths", {{"Host", "h"}, {"Content-Length", "3, 3"}}, ERR_INVALID_REQUEST},
-        {"signed", {{"Host", "h"}, {"Content-Length", "+3"}}, ERR_INVALID_REQUEST},
-        {"negative", {{"Host", "h"}, {"Content-Length", "-1"}}, ERR_INVALID_REQUEST},
-        {"hex", {{"Host", "h"}, {"Content-Length", "0x3"}}, ERR_INVALID_REQUEST},
-        {"empty", {{"Host", "h"}, {"Content-Length", ""}}, ERR_INVALID_REQUEST},
-        {"overflow",
-         {{"Host", "h"}, {"Content-Length", "18446744073709551619"}},
-         ERR_INVALID_REQUEST},
-        {"twice chunked",
-         {{"Host", "h"}, {"Transfer-Encoding", "chunked"}, {"Transfer-Encoding", "chunked"}},
-         ERR_INVALID_REQUEST},
-        {"identity", {{"Host", "h"}, {"Transfer-Encoding", "identity"}}, ERR_INVALID_REQUEST},
-        {"gzip, chunked",
-         {{"Host", "h"}, {"Transfer-Encoding", "gzip, chunked"}},
-         ERR_INVALID_REQUEST},
-        {"chunked;q=1", {{"Host", "h"}, {"Transfer-Encoding", "chunked;q=1"}}, ERR_INVALID_REQUEST},
-        {"xchunked", {{"Host", "h"}, {"Transfer-Encoding", "xchunked"}}, ERR_INVALID_REQUEST},
-        {"space in a name", {{"Host", "h"}, {"X Y", "1"}}, ERR_INVALID_REQUEST},
-        {"colon in a name", {{"Host", "h"}, {"X:Y", "1"}}, ERR_INVALID_REQUEST},
-        {"trailing space", {{"Host", "h"}, {"Transfer-Encoding ", "chunked"}}, ERR_INVALID_REQUEST},
-        {"empty name", {{"Host", "h"}, {"", "1"}}, ERR_INVALID_REQUEST},
-        {"LF in a value", {{"Host", "h"}, {"X", "a\nb"}}, ERR_INVALID_REQUEST},
-        {"CR in a value", {{"Host", "h"}, {"X", "a\rb"}}, ERR_INVALID_REQUEST},
-        {"DEL in a value", {{"Host", "h"}, {"X", "a\x7f"}}, ERR_INVALID_REQUEST},
-        {"tab and obs-text in a value", {{"Host", "h"}, {"X", "a\tb\xc3\xa4"}}, ERR_OK},
-        {"no Host", {{"X", "1"}}, ERR_INVALID_REQUEST},
-        {"two Hosts", {{"Host", "h"}, {"HOST", "h"}}, ERR_INVALID_REQUEST},
-        {"empty Host", {{"Host", ""}}, ERR_INVALID_REQUEST},
-        {"Host list", {{"Host", "a, b"}}, ERR_INVALID_REQUEST},
-        {"Host with path", {{"Host", "a/b"}}, ERR_INVALID_REQUEST},
-        {"Host with user", {{"Host", "u@h"}}, ERR_INVALID_REQUEST},
-        {"Host with port", {{"Host", "[::1]:8080"}}, ERR_OK},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
-        const struct gate_verdict v = check(facts_of("/v1/session", CASES[i].fields));
-        ck_assert_msg(v.code == CASES[i].wanted, "%s: %s", CASES[i].what,
+    for (size_t i = 0; i < ARRAY_LEN(FRAMING); i++) {
+        const struct gate_verdict v = check(facts_of("/v1/session", FRAMING[i].fields));
+        ck_assert_msg(v.code == FRAMING[i].wanted, "%s: %s", FRAMING[i].what,
                       v.reason ? v.reason : "passed");
-        ck_assert_msg(v.close == (v.code != ERR_OK), "%s", CASES[i].what);
+        ck_assert_msg(v.close == (v.code != ERR_OK), "%s", FRAMING[i].what);
     }
     struct gate_facts method = facts_of("/", HOST);
     method.method = STR("G@T");
