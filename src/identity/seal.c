@@ -16,7 +16,8 @@ static void put_number(struct buf *out, uint64_t value, unsigned bytes)
 }
 
 /* Text whose length two bytes cannot tell overflows the buffer, which fails the seal. */
-_Static_assert(HANDLE_CHARS_MAX < TEXT_ABSENT, "a length that fits the buffer fits two bytes");
+_Static_assert((int)HANDLE_CHARS_MAX < (int)TEXT_ABSENT,
+               "a length that fits the buffer fits two bytes");
 
 static void put_text(struct buf *out, struct str text)
 {
