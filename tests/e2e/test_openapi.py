@@ -7,15 +7,17 @@ import copy
 import dataclasses
 import hashlib
 import secrets
+import signal
 import threading
 import time
 
 import pytest
 
 import openapi_contract
-from harness import reports
+from harness import reports, seal
 from harness.device import DeviceKey, Phone, unique
 from harness.emulator import Emulator
+from harness.paths import BUILD, SANITIZER
 from harness.service import Service
 from harness.stopping import stop_all
 from harness.waiting import until
@@ -31,9 +33,12 @@ VENDOR_CALL = {
     "logoutSession": "logout", "operatorRevokeFace": "face_revoke",
 }
 
-# Nothing outside can cause the first on purpose. The others need a time that a test should not wait
-# for, or a moment of the shutdown, and have tests of their own.
-NOT_PROVOKED = {"internal", "challenge_expired", "draining"}
+NO_RANDOMNESS = BUILD / "tests" / "e2e" / "no_randomness.so"
+
+
+def can_be_provoked(code):
+    """A sanitizer's runtime must be the first library, so nothing can be preloaded then."""
+    return code != "internal" or SANITIZER == "none"
 
 
 @dataclasses.dataclass
@@ -63,7 +68,8 @@ class World:
         self.emulator = Emulator(directory)
         self.operator_key = secrets.token_urlsafe(32)
         (directory / "operators").write_text(f"test:{hashlib.sha256(self.operator_key.encode()).hexdigest()}\n")
-        (directory / "seal").write_text(base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
+        self.seal_key = secrets.token_bytes(32)
+        (directory / "seal").write_text(base64.b64encode(self.seal_key).decode() + "\n")
         self.services = {}
         self.service = self.special("plain")
 
@@ -171,7 +177,7 @@ def test_an_operation_answers_its_example_as_described(world, operation, example
 
 
 @pytest.mark.parametrize("operation, status, code",
-                         [pair for pair in ERRORS if pair[2] not in NOT_PROVOKED], ids=name_of)
+                         [error for error in ERRORS if can_be_provoked(error[2])], ids=name_of)
 def test_an_operation_answers_an_error_as_described(world, operation, status, code):
     answer = globals()[f"provoke_{code}"](world, operation)
     assert (answer.status, answer.code) == (status, code), answer
@@ -300,6 +306,12 @@ def provoke_challenge_invalid(world, operation):
     return request.send(document={**request.document, "challenge_id": "bm90LW9mLW91cnM"})
 
 
+def provoke_challenge_expired(world, operation):
+    request = world.request(operation)
+    handle = seal.challenge(world.seal_key, request.phone.user_id, expires_in_s=-1)
+    return request.send(document={**request.document, "challenge_id": handle})
+
+
 def provoke_payload_too_large(world, operation):
     return world.request(operation).send(body=b'{"user_id": "' + b"a" * 40000 + b'"}')
 
@@ -357,6 +369,22 @@ def with_fault(world, operation, **fault):
     return request.send()
 
 
+def provoke_internal(world, operation):
+    """Without randomness no challenge handle can be made. No other fault of the service itself can be
+    caused from outside, so that one answer is held to what each operation says of its own."""
+    switch = world.directory / "no-randomness"
+    service = world.special("dice", BFF_WORKERS=1, LD_PRELOAD=NO_RANDOMNESS, NO_RANDOMNESS_FILE=switch)
+    start = next(one for one in OPERATIONS if one.name == "startBiometrics")
+    client = world.client_of(start, service)
+    assert world.request(start).send(client=client).status == 200  # its connection to the vendor is open
+    request = world.request(start)
+    switch.touch()
+    try:
+        return request.send(client=client)
+    finally:
+        switch.unlink()
+
+
 def provoke_upstream_invalid_response(world, operation):
     return with_fault(world, operation, status=302, headers={"Location": "https://elsewhere.example/"})
 
@@ -410,6 +438,28 @@ def provoke_overloaded(world, operation):
         return request.send(client=world.client_of(operation, service))
     finally:
         holder.join()
+
+
+def provoke_draining(world, operation):
+    """A request on an open connection of a replica that is finishing another one."""
+    request = world.request(operation)
+    service = world.special(unique("leaving"), BFF_WORKERS=1, BFF_DRAIN_TIMEOUT_S=20)
+    client = world.client_of(operation, service)
+    client.keep_alive = True
+    assert client.get("/nowhere").status == 404
+    other = Phone(service, world.emulator)
+    world.emulator.clear_calls()
+    world.emulator.fault("start", delay_ms=2000)
+    holder = threading.Thread(target=other.start)
+    holder.start()
+    try:
+        until(lambda: world.emulator.call_count("start") == 1, "the start call at the vendor")
+        service.signal(signal.SIGTERM)
+        service.wait_event("service.refusing")
+        return request.send(client=client)
+    finally:
+        holder.join()
+        client.close()
 
 
 def provoke_upstream_timeout(world, operation):
