@@ -3,6 +3,8 @@
  * that drifts is no limit. */
 #include "identity/store_internal.h"
 
+#include <assert.h>
+
 static int seconds_up(int64_t ms)
 {
     const int64_t s = (ms + 999) / 1000;
@@ -155,9 +157,11 @@ static int64_t lockout_wait_ms(const struct lockout_count *count, int64_t length
     /* Wait for the previous window to weigh little enough; if the current one fills the ceiling
      * alone, it must first become the previous one. */
     if (count->current < failures_max) {
+        assert(count->previous > 0); /* else the weight would be below the ceiling */
         const int64_t room = (failures_max - count->current) * length_ms;
         return (length_ms - room / count->previous) - elapsed_ms + 1;
     }
+    assert(count->current > 0); /* the ceiling is, and it fills it */
     return (length_ms - elapsed_ms) + (length_ms - failures_max * length_ms / count->current) + 1;
 }
 
