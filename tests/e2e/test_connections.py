@@ -115,7 +115,9 @@ def test_a_client_may_leave_in_the_moment_when_the_vendor_answers(bff, hostile):
             until(lambda: hostile.open_count() < open_count, "the vendor has answered")
         finally:
             os.kill(service.pid, signal.SIGCONT)
-    service.wait_event("ceremony.start", **{"http.request.id": "leaves", "bff.outcome": "client_gone"})
+    # The kernel decides which of the two is seen first; nearly always it is the client's leaving.
+    ended = service.wait_event("ceremony.start", **{"http.request.id": "leaves"})
+    assert ended["bff.outcome"] in ("client_gone", "ok")
     assert service.client().post("/v1/biometrics/start", {"user_id": "u-1"}).status == 200
 
 
