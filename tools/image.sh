@@ -65,7 +65,7 @@ clean_up() {
 # 20 s have passed.
 wait_for() {
     local deadline=$((SECONDS + 20))
-    until grep -m 1 -F -- "$1" "$2"; do
+    until grep -s -m 1 -F -- "$1" "$2"; do
         if ! kill -0 "$3" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
             say "waited in vain for $1; the output:"
             cat "$2" >&2
@@ -80,7 +80,8 @@ member() {
 }
 
 try_it() {
-    local service emulator ready listening port logs=$CACHE/log status uid
+    local service emulator ready listening port logs=$CACHE/log status uid chroot process
+    chroot=$(command -v chroot) # the emptied environment below has no PATH
     unpack "$EMULATOR_IMAGE"
     emulator=$MOUNT
     unpack "$IMAGE:$VERSION"
@@ -95,16 +96,17 @@ try_it() {
         BFF_ISSUERS="$(member issuer <<<"$ready")" BFF_TENANT_ID="$(member tenant_id <<<"$ready")" \
         BFF_CLIENT_ID="$(member client_id <<<"$ready")" BFF_CLIENT_SECRET="$(member client_secret <<<"$ready")" \
         BFF_LISTEN=127.0.0.1:0 BFF_MANAGEMENT_LISTEN=127.0.0.1:0 BFF_DRAIN_DELAY_S=0 \
-        chroot --userspec=65532:65532 "$service" /usr/bin/biometrics-bff serve \
+        "$chroot" --userspec=65532:65532 "$service" /usr/bin/biometrics-bff serve \
         >"$logs/image-service.out" 2>&1 </dev/null &
-    started+=($!)
-    uid=$(stat -c %u "/proc/$!" 2>/dev/null || echo 65532)
-    listening=$(wait_for '"listener":"management"' "$logs/image-service.out" $!)
-    wait_for '"service.ready"' "$logs/image-service.out" $! >/dev/null
+    process=$!
+    started+=("$process")
+    listening=$(wait_for '"listener":"management"' "$logs/image-service.out" "$process")
+    wait_for '"service.ready"' "$logs/image-service.out" "$process" >/dev/null
+    uid=$(sed -n 's/^Uid:\t\([0-9]*\).*/\1/p' "/proc/$process/status")
     port=$(member server.port <<<"$listening")
 
     status=$(curl --silent --output /dev/null --write-out '%{http_code}' "http://127.0.0.1:$port/readyz")
-    env -i BFF_MANAGEMENT_LISTEN="127.0.0.1:$port" chroot --userspec=65532:65532 "$service" \
+    env -i BFF_MANAGEMENT_LISTEN="127.0.0.1:$port" "$chroot" --userspec=65532:65532 "$service" \
         /usr/bin/biometrics-bff healthcheck
     say "the image's service, as uid $uid: /readyz answered $status, healthcheck said healthy"
     [ "$status" = 200 ] && [ "$uid" = 65532 ]

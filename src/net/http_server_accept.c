@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "net/http_server_int.h"
@@ -57,7 +58,7 @@ static void shed_with_reserve(struct http_server *s)
         (void)shutdown(fd, SHUT_RDWR);
         (void)close(fd);
     }
-    s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    s->reserve_fd = eventfd(0, EFD_CLOEXEC);
 }
 
 /* The workers share one counter, for the kernel does not spread connections evenly over them. */
@@ -129,7 +130,7 @@ static bool listen_again(struct http_server *s)
 
 bool accept_start(struct http_server *s)
 {
-    s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    s->reserve_fd = eventfd(0, EFD_CLOEXEC);
     return s->reserve_fd >= 0 && listen_again(s);
 }
 
