@@ -2,7 +2,6 @@
  * Accepts on the listening socket that all workers share. Connections over the limit are answered
  * instead of left in the backlog; without descriptors accepting pauses instead of spinning. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
