@@ -249,9 +249,16 @@ static CURL *take_handle(struct http_client *c)
     return curl_easy_init();
 }
 
+/* From 8.7 on curl_easy_reset() leaves what the last transfer read to send: after an answer that
+ * came early the next transfer begins with a rewind, which our bodies refuse on purpose. */
+static bool handles_are_reusable(void)
+{
+    return curl_version_info(CURLVERSION_NOW)->version_num < 0x080700;
+}
+
 static void give_handle_back(struct http_client *c, CURL *easy)
 {
-    if (c->idle_handle_count == IDLE_HANDLES_MAX) {
+    if (c->idle_handle_count == IDLE_HANDLES_MAX || !handles_are_reusable()) {
         curl_easy_cleanup(easy);
         return;
     }
