@@ -2,7 +2,9 @@
 """M: key set documents. Each case has an issuer of its own whose key set the hostile vendor serves, and
 tokens of that issuer. `refuse`: a token under that set must not pass."""
 import dataclasses
+import hashlib
 import json
+import secrets
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -60,21 +62,37 @@ def _rsa_by(private):
     return sign
 
 
+def _padded_hash(signed, size):
+    """EMSA-PKCS1-v1_5 (RFC 8017 section 9.2) with SHA-256."""
+    info = bytes.fromhex("3031300d060960864801650304020105000420") + hashlib.sha256(signed.encode()).digest()
+    return b"\0\1" + b"\xff" * (size - 3 - len(info)) + b"\0" + info
+
+
+def _prime(bits):
+    while True:
+        number = secrets.randbits(bits) | 3 << (bits - 2) | 1
+        if number % 65537 != 1 and all(pow(base, number - 1, number) == 1 for base in (2, 3, 5, 7)):
+            return number
+
+
 def _small_rsa(bits):
-    private = rsa.generate_private_key(65537, bits)
-    jwk = {"kty": "RSA", "kid": "k", "alg": "RS256", "n": jose.b64url_int(private.public_key().public_numbers().n),
-           "e": "AQAB"}
-    return _case(f"rsa-{bits}", jwk, sign=_rsa_by(private))
+    """By hand: newer libraries make no key as small as the smallest of these."""
+    p, q = _prime(bits // 2), _prime(bits // 2)
+    exponent = pow(65537, -1, (p - 1) * (q - 1))
+
+    def sign(claims):
+        signed = f'{jose.part({"alg": "RS256", "typ": "JWT", "kid": "k"})}.{jose.part(claims)}'
+        number = pow(int.from_bytes(_padded_hash(signed, bits // 8), "big"), exponent, p * q)
+        return f"{signed}.{jose.b64url(number.to_bytes(bits // 8, 'big'))}"
+
+    jwk = {"kty": "RSA", "kid": "k", "alg": "RS256", "n": jose.b64url_int(p * q), "e": "AQAB"}
+    return _case(f"rsa-{bits}", jwk, sign=sign)
 
 
 def _unsigned_number(claims):
     """With e = 1 the signature is the padded hash itself."""
     signed = f'{jose.part({"alg": "RS256", "typ": "JWT", "kid": "k"})}.{jose.part(claims)}'
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(signed.encode())
-    info = bytes.fromhex("3031300d060960864801650304020105000420") + digest.finalize()
-    padded = b"\0\1" + b"\xff" * (256 - 3 - len(info)) + b"\0" + info
-    return f"{signed}.{jose.b64url(padded)}"
+    return f"{signed}.{jose.b64url(_padded_hash(signed, 256))}"
 
 
 def _rsa_e3():
