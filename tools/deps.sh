@@ -20,6 +20,7 @@ group_packages() {
         ;;
     demo) echo curl ;;
     clang) echo clang ;;
+    instructions) echo valgrind python3-cryptography ;;
     image) echo buildah mmdebstrap util-linux curl ca-certificates ;;
     *) die "no such group of packages: $1" ;;
     esac

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fixed script behind bench/instructions and bench/syscalls: the real service with one worker, the
+emulator as its identity API, and requests that are the same in every run but for what is random by
+design (handles, signatures, tokens), whose lengths do not change.
+
+Everything random is made before the requests that count are sent: a list of requests is prepared, then
+sent one after the other over one connection that stays open."""
+import itertools
+import json
+import pathlib
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+
+from harness.device import DeviceKey  # noqa: E402
+from harness.emulator import Emulator  # noqa: E402
+from harness.http import RawConnection  # noqa: E402
+from harness.paths import SERVICE  # noqa: E402
+from harness.process import Process  # noqa: E402
+from harness.stopping import stop_all  # noqa: E402
+
+OPERATIONS = ("start", "authenticate", "register", "session")
+USER_ID = "user-0000000001"
+KEY_ID = "key-of-the-device-0001"
+# Of an ECDSA signature over P-256 with 71 bytes: about every second one.
+SIGNATURE_BASE64_ENDING = "="
+QUIET_S = 0.1
+
+SETTINGS = {
+    "BFF_LISTEN": "127.0.0.1:0", "BFF_MANAGEMENT_LISTEN": "127.0.0.1:0", "BFF_WORKERS": "1", "BFF_LOG_FORMAT": "json",
+    "BFF_DRAIN_DELAY_S": "0", "BFF_DRAIN_TIMEOUT_S": "1", "BFF_RATE_PER_USER": "0", "BFF_UPSTREAM_MAX_PER_SECOND": "0",
+    # Tools that watch every instruction or system call slow the service down.
+    "BFF_REQUEST_TIMEOUT_MS": "60000", "BFF_UPSTREAM_CONNECT_TIMEOUT_MS": "30000",
+}
+
+
+class Refused(Exception):
+    """An answer other than the good one."""
+
+
+class Workload:
+    """directory: an empty one for what the programs leave. wrap: the command in front of the service's."""
+
+    def __init__(self, directory, wrap=(), tls=False, config=None):
+        self.emulator = self.service = self.connection = None
+        for name in ("emulator", "service"):
+            (directory / name).mkdir()
+        try:
+            self.emulator = Emulator(directory / "emulator", tls=tls)
+            settings = {**SETTINGS, **self.emulator.config(), **(config or {})}
+            self.service = Process([*wrap, SERVICE, "serve"], directory / "service", env=settings, name="biometrics-bff")
+            self.pid = self._event("service.starting")["process.pid"]
+            self._event("service.ready")
+            listener = self._event("listener.ready", listener="public")
+            self.address = (listener["server.address"], listener["server.port"])
+            self.connection = RawConnection(*self.address, timeout_s=120)
+            self.emulator.make_user(user_id=USER_ID, email="ada@bank.example")
+            self.numbers = itertools.count(1000)
+            self.key = DeviceKey("ec", KEY_ID)
+            self.send([self._register(self.key, self._token(USER_ID))])
+            self.session_token = self._token(USER_ID)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self):
+        if self.connection:
+            self.connection.close()
+        stop_all([thing for thing in (self.service, self.emulator) if thing])
+
+    def _event(self, action, **members):
+        return self.service.wait_record(
+            lambda record: record.get("event.action") == action and members.items() <= record.items(), action, 60)
+
+    # ---- requests ----
+
+    def prepare(self, operation, count):
+        """So many requests as bytes, ready to be sent."""
+        return [getattr(self, f"_{operation}_request")() for _ in range(count)]
+
+    def send(self, requests):
+        """One after the other; the documents that came back."""
+        return [self._exchange(request) for request in requests]
+
+    def _exchange(self, request):
+        answer = self.connection.send(request).read_answer()
+        if answer is None or answer.status not in (200, 201):
+            raise Refused(f"{request.split(b' HTTP')[0].decode()}: {answer}")
+        return answer.json
+
+    def _start_request(self):
+        return request_bytes("POST", "/v1/biometrics/start", {"user_id": USER_ID})
+
+    def _authenticate_request(self):
+        started = self._exchange(self._start_request())
+        signature = self.key.sign(started["challenge"])
+        while not signature.endswith(SIGNATURE_BASE64_ENDING) or signature.endswith("=="):
+            signature = self.key.sign(started["challenge"])
+        return request_bytes("POST", "/v1/biometrics/authenticate", {
+            "challenge_id": started["challenge_id"], "user_id": USER_ID, "key_id": KEY_ID, "signature": signature})
+
+    def _register_request(self):
+        """Each of a user of its own, with a token that the service has not seen: an app registers once,
+        after a login."""
+        number = next(self.numbers)
+        user = self.emulator.make_user(user_id=f"user-{number:010d}", email=f"a{number}@bank.example")
+        return self._register(DeviceKey("ec", f"key-of-the-device-{number}"), self._token(user["user_id"]))
+
+    def _token(self, user_id):
+        return self.emulator.login(user_id)["access_token"]
+
+    def _register(self, key, token):
+        return request_bytes("POST", "/v1/biometrics/register", {
+            "key_id": key.key_id, "public_key": key.public_base64(), "key_type": "ec", "os": "android"}, token)
+
+    def _session_request(self):
+        return request_bytes("GET", "/v1/session", token=self.session_token)
+
+    # ---- the process ----
+
+    def wait_idle(self):
+        """Until all threads of the service have slept for a while: its log and its counters are written."""
+        quiet_since = time.monotonic()
+        while time.monotonic() - quiet_since < QUIET_S:
+            time.sleep(QUIET_S / 10)
+            if any(state != "S" for state in self._thread_states()):
+                quiet_since = time.monotonic()
+
+    def _thread_states(self):
+        for stat in pathlib.Path(f"/proc/{self.pid}/task").glob("*/stat"):
+            yield stat.read_text().rpartition(") ")[2][0]
+
+
+def request_bytes(method, path, document=None, token=None):
+    head = [f"{method} {path} HTTP/1.1", "Host: bff.bank.example", "Accept: application/json"]
+    body = b"" if document is None else json.dumps(document).encode()
+    if document is not None:
+        head += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    if token is not None:
+        head.append(f"Authorization: Bearer {token}")
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
