@@ -7,6 +7,9 @@
 ASAN_OPTIONS_MESON=('-Db_sanitize=address,undefined' -Doptimization=1 -Db_lundef=false)
 # shellcheck disable=SC2034
 TSAN_OPTIONS_MESON=(-Db_sanitize=thread -Doptimization=1 -Db_lundef=false)
+# What is shipped (Dockerfile), and beside it what the benchmark compares with.
+# shellcheck disable=SC2034
+BENCH_OPTIONS_MESON=(-Dtests=false -Dbench=true)
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:abort_on_error=0
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1:exitcode=66
