@@ -129,7 +129,6 @@ static void free_call(struct call *call)
 {
     call_headers_free(call->headers);
     buf_finish(&call->answer);
-    free((char *)call->request.url);
     free(call);
 }
 
@@ -260,9 +259,8 @@ static bool fill_call(struct call *call, const struct call_request *request)
     call->request = *request;
     call->request.authorization = (struct str){0};
     call->request.traceparent = call->request.accept = call->request.content_type = NULL;
-    call->request.url = strdup(request->url);
     call->headers = call_headers_build(request);
-    return call->request.url && call->headers;
+    return call->headers != NULL;
 }
 
 struct call *http_client_start(struct http_client *c, const struct call_request *request,

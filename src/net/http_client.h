@@ -41,7 +41,7 @@ enum call_result {
 
 struct call_request {
     enum http_method method;
-    const char *url;          /* whole; copied */
+    const char *url;          /* whole; borrowed until the call ended */
     struct str authorization; /* value of the field, e.g. "Bearer ..."; ptr NULL: none; copied and
                                  cleansed */
     const char *content_type; /* NULL: none; "application/json" */
@@ -51,9 +51,8 @@ struct call_request {
     const char *traceparent; /* NULL: none */
     int64_t deadline_ms;     /* monotonic; the call never outlives it */
     size_t answer_max_bytes; /* 0: 256 KiB */
-    /* The vendor must not execute it twice: the request body is sent through a read callback that
-     * cannot rewind, so libcurl cannot repeat it on a fresh connection by itself (libcurl 7.88 does
-     * for reused connections). */
+    /* The vendor must not execute it twice: libcurl, which repeats by itself what was lost on a
+     * reused connection, is stopped before it sends a second time. */
     bool run_once;
     const char
         *label; /* literal for the metric http_client_request_duration: the operation's name */

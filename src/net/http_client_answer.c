@@ -5,7 +5,8 @@
 
 #include <ctype.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "net/http_date.h"
 
 static void forget_fields(struct answer_head *h)
 {
@@ -99,15 +100,6 @@ static bool value_copy(struct str value, char text[FIELD_VALUE_BYTES])
     return true;
 }
 
-/* IMF-fixdate (RFC 9110 §5.6.7), Unix seconds; 0 when it is none. */
-static int64_t read_date(const char *text)
-{
-    struct tm when = {0};
-    const char *end = strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &when);
-
-    return end && *end == '\0' ? (int64_t)timegm(&when) : 0;
-}
-
 /* RFC 9110 §10.2.3: seconds or a date; anything else counts as absent. */
 static int read_retry_after(struct str value, int64_t wall_s)
 {
@@ -118,20 +110,18 @@ static int read_retry_after(struct str value, int64_t wall_s)
     const size_t digits = strspn(text, "0123456789");
     if (digits == value.len)
         return digits > 9 ? RETRY_AFTER_MAX_S : clamp_seconds(strtoll(text, NULL, 10));
-    const int64_t date_s = read_date(text);
+    const int64_t date_s = http_date_parse(value);
     return date_s != 0 ? clamp_seconds(date_s - wall_s) : -1;
 }
 
 static void read_field(struct answer_head *h, struct str name, struct str value, int64_t wall_s)
 {
-    char text[FIELD_VALUE_BYTES];
-
     if (str_eq_nocase(name, STR("content-type")))
         read_content_type(h, value);
     else if (str_eq_nocase(name, STR("retry-after")))
         h->retry_after_s = read_retry_after(value, wall_s);
     else if (str_eq_nocase(name, STR("date")))
-        h->date_s = value_copy(value, text) ? read_date(text) : 0;
+        h->date_s = http_date_parse(value);
     else if (str_eq_nocase(name, STR("content-encoding")) && value.len > 0 &&
              !str_eq_nocase(value, STR("identity")))
         h->refused = "Content-Encoding that was not asked for";

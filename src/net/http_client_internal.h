@@ -12,9 +12,12 @@ enum {
     WAITING_CALLS_MAX = 4096, /* behind connections_max */
     IDLE_HANDLES_MAX = 32,
     CURL_TEXT_BYTES = 256, /* CURL_ERROR_SIZE */
+    PORT_BUCKETS = 256,
 };
 
 enum call_place { PLACE_NONE, PLACE_WAITING, PLACE_ACTIVE, PLACE_REFUSED };
+
+struct call_headers;
 
 struct call_list {
     struct call *first, *last;
@@ -27,16 +30,15 @@ struct call {
     enum call_place place;
     call_done_fn *done;
     void *arg;
-    struct call_request request; /* of its texts only url (owned) and body are kept */
-    void *headers;               /* struct curl_slist, owned; cleansed when freed */
-    void *easy;                  /* CURL, owned while active */
+    struct call_request request;  /* of its texts only url, body and label are kept: borrowed */
+    struct call_headers *headers; /* owned; cleansed when freed */
+    void *easy;                   /* CURL, owned while active */
     struct timer deadline;
     int64_t started_us;
 
     /* of the present attempt */
     struct answer_head head;
     struct buf answer;
-    size_t body_read;      /* bytes of the body that libcurl has taken */
     unsigned sends;        /* times that libcurl was about to send the request */
     const char *aborted;   /* why a callback of ours ended the transfer */
     bool connection_stale; /* the reused connection had something to say before the request */
@@ -49,6 +51,7 @@ struct client_socket {
     struct http_client *client;
     struct client_socket *next, *prev; /* all of the client */
     struct client_socket *next_eager;
+    struct client_socket *next_of_port; /* in a bucket of by_port */
     struct watch watch;
     int fd;
     uint32_t wanted;     /* EPOLLIN, EPOLLOUT; 0: an idle pooled connection */
@@ -68,7 +71,7 @@ struct http_client {
     struct call_list waiting, active, refused;
     struct deferred deliver_refused;
 
-    void *idle_handles[IDLE_HANDLES_MAX]; /* reset, without a call's texts */
+    void *idle_handles[IDLE_HANDLES_MAX]; /* set up, pointing at nothing of their last call */
     size_t idle_handle_count;
 
     struct timer timer; /* libcurl's one timer */
@@ -76,7 +79,8 @@ struct http_client {
     struct client_socket *sockets;
     struct client_socket **by_fd; /* [by_fd_len] */
     size_t by_fd_len;
-    struct client_socket *eager; /* singly linked */
+    struct client_socket *by_port[PORT_BUCKETS]; /* connections that were idle once */
+    struct client_socket *eager;                 /* singly linked */
 };
 
 /* ---- http_client_socket.c: libcurl's sockets and timer on the loop */
@@ -90,15 +94,15 @@ void client_close_socket(struct http_client *c, int fd);
 bool client_connection_is_quiet(struct http_client *c, uint16_t local_port);
 
 /* ---- http_client_transfer.c: one call as a libcurl transfer */
-/* NULL: out of memory. */
-NODISCARD void *call_headers_build(const struct call_request *request);
-void call_headers_free(void *headers);
+/* NULL: out of memory, or longer than HEADER_BYTES_MAX. */
+NODISCARD struct call_headers *call_headers_build(const struct call_request *request);
+/* Accepts NULL. */
+void call_headers_free(struct call_headers *h);
 /* Gives the call to libcurl. False: out of memory. */
 NODISCARD bool call_transfer_begin(struct call *call);
 /* Takes it back. */
 void call_transfer_end(struct call *call);
-/* Of a run_once call with a body: true once body bytes may have left. Of any other: true once
- * libcurl began to send. */
+/* True once libcurl began to send: header and body leave together. */
 bool call_transfer_sent(const struct call *call);
 
 /* ---- http_client_outcome.c: what a transfer's end means */

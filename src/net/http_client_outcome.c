@@ -91,9 +91,6 @@ bool call_may_repeat(const struct call *call, int curl_code)
         return true;
     if (call->request.run_once && call_transfer_sent(call))
         return false;
-    /* Our own refusal to let libcurl repeat before the body had left. */
-    if (call->request.run_once && curl_code == CURLE_ABORTED_BY_CALLBACK)
-        return true;
     (void)curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &connects);
     return connects == 0 && (curl_code == CURLE_SEND_ERROR || curl_code == CURLE_RECV_ERROR ||
                              curl_code == CURLE_GOT_NOTHING);

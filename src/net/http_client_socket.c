@@ -54,6 +54,21 @@ static struct client_socket *add_socket(struct http_client *c, int fd, bool conn
     return s;
 }
 
+static struct client_socket **port_bucket(struct http_client *c, uint16_t port)
+{
+    return &c->by_port[port % PORT_BUCKETS];
+}
+
+static void forget_port(struct client_socket *s)
+{
+    struct client_socket **at = port_bucket(s->client, s->local_port);
+
+    while (*at && *at != s)
+        at = &(*at)->next_of_port;
+    if (*at)
+        *at = s->next_of_port;
+}
+
 static void remove_socket(struct client_socket *s)
 {
     struct http_client *c = s->client;
@@ -65,6 +80,8 @@ static void remove_socket(struct client_socket *s)
             break;
         }
     }
+    if (s->local_port != 0)
+        forget_port(s);
     c->by_fd[s->fd] = NULL;
     if (s->prev)
         s->prev->next = s->next;
@@ -109,18 +126,27 @@ static uint16_t port_of(int fd)
     return 0;
 }
 
+/* Once a connection, when it is idle for the first time. */
+static void learn_port(struct client_socket *s)
+{
+    s->local_port = port_of(s->fd);
+    if (s->local_port == 0)
+        return;
+    struct client_socket **bucket = port_bucket(s->client, s->local_port);
+    s->next_of_port = *bucket;
+    *bucket = s;
+}
+
 bool client_connection_is_quiet(struct http_client *c, uint16_t local_port)
 {
-    for (struct client_socket *s = c->sockets; s; s = s->next) {
-        /* At this moment the connection is still one of the idle. */
-        if (!s->connection || s->wanted != 0)
-            continue;
-        if (s->local_port == 0)
-            s->local_port = port_of(s->fd);
-        if (s->local_port != local_port)
+    for (struct client_socket *s = *port_bucket(c, local_port); s; s = s->next_of_port) {
+        /* At this moment the connection is still one of the idle. Two of them may have the same
+         * port, towards two addresses: then both have to be quiet. */
+        if (s->local_port != local_port || s->wanted != 0)
             continue;
         struct pollfd poll_fd = {.fd = s->fd, .events = POLLIN};
-        return poll(&poll_fd, 1, 0) == 0;
+        if (poll(&poll_fd, 1, 0) != 0)
+            return false;
     }
     return true;
 }
@@ -211,10 +237,13 @@ static int on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *arg, voi
     (void)socket_arg;
 
     if (what == CURL_POLL_REMOVE) {
-        if (s)
-            s->wanted = 0;
-        if (s && !s->connection)
+        if (!s)
+            return 0;
+        s->wanted = 0;
+        if (!s->connection)
             remove_socket(s);
+        else if (s->local_port == 0)
+            learn_port(s);
         return 0;
     }
     if (!s)

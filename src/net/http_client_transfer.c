@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One call as a libcurl transfer: options, header list, and the callbacks that take the answer and
- * give the body. A handle is reset between calls and carries nothing of the last one. */
+ * One call as a libcurl transfer: options, header list, and the callbacks that take the answer. A
+ * handle is set up once and used for many calls; what differs between two calls is set each time.
+ */
 #include "net/http_client_internal.h"
 
 #include <curl/curl.h>
@@ -16,51 +17,83 @@ enum {
     CONNECTION_LIFE_MAX_S = 300, /* follows a change of the vendor's addresses */
     KEEPALIVE_IDLE_S = 30,
     KEEPALIVE_INTERVAL_S = 10,
-    UPLOAD_BUFFER_BYTES = 32 * 1024,
+    CALL_FIELDS_MAX = 4,
 };
 
 /* ---- header list */
 
-void call_headers_free(void *headers)
+/* "Expect:" takes libcurl's own field away: no wait for 100-continue. libcurl only reads lists. */
+static struct curl_slist no_expect = {.data = (char *)"Expect:"};
+
+/* The fields of one call in one block: nodes in front, their lines behind. */
+struct call_headers {
+    struct curl_slist nodes[CALL_FIELDS_MAX];
+    size_t node_count;
+    size_t text_bytes;
+    char text[];
+};
+
+struct field_line {
+    const char *name; /* with ": ", or ":" to keep libcurl from sending a field of its own */
+    struct str value;
+};
+
+static size_t line_bytes(const struct field_line *f)
 {
-    for (struct curl_slist *item = headers; item; item = item->next)
-        crypto_cleanse(item->data, strlen(item->data));
-    curl_slist_free_all(headers);
+    return strlen(f->name) + f->value.len + 1;
 }
 
-/* Takes the list; NULL when it is NULL already or memory is out. */
-static struct curl_slist *append_field(struct curl_slist *list, const char *name, struct str value)
+static char *put_text(char *to, struct str text)
 {
-    struct buf line;
+    if (text.len > 0)
+        memcpy(to, text.ptr, text.len);
+    return to + text.len;
+}
 
-    if (!list)
+static void put_lines(struct call_headers *h, const struct field_line *lines, size_t count)
+{
+    char *to = h->text;
+    for (size_t i = 0; i < count; i++) {
+        struct curl_slist *node = &h->nodes[i];
+        node->data = to;
+        node->next = i + 1 < count ? node + 1 : &no_expect;
+        to = put_text(put_text(to, str_of(lines[i].name)), lines[i].value);
+        *to++ = '\0';
+    }
+    h->node_count = count;
+}
+
+void call_headers_free(struct call_headers *h)
+{
+    if (h)
+        crypto_cleanse(h->text, h->text_bytes);
+    free(h);
+}
+
+struct call_headers *call_headers_build(const struct call_request *r)
+{
+    struct field_line lines[CALL_FIELDS_MAX];
+    size_t count = 0;
+
+    lines[count++] =
+        (struct field_line){"Accept: ", str_of(r->accept ? r->accept : "application/json")};
+    lines[count++] = r->content_type
+                         ? (struct field_line){"Content-Type: ", str_of(r->content_type)}
+                         : (struct field_line){"Content-Type:", STR("")};
+    if (r->authorization.ptr)
+        lines[count++] = (struct field_line){"Authorization: ", r->authorization};
+    if (r->traceparent)
+        lines[count++] = (struct field_line){"traceparent: ", str_of(r->traceparent)};
+
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += line_bytes(&lines[i]);
+    struct call_headers *h = bytes <= HEADER_BYTES_MAX ? malloc(sizeof(*h) + bytes) : NULL;
+    if (!h)
         return NULL;
-    buf_init(&line, HEADER_BYTES_MAX);
-    buf_append_z(&line, name);
-    buf_append(&line, value);
-    struct curl_slist *longer = buf_ok(&line) ? curl_slist_append(list, line.ptr) : NULL;
-    buf_finish(&line);
-    if (!longer)
-        call_headers_free(list);
-    return longer;
-}
-
-void *call_headers_build(const struct call_request *request)
-{
-    const struct str accept = str_of(request->accept ? request->accept : "application/json");
-    /* "Expect:" takes libcurl's own field away: no wait for 100-continue. */
-    struct curl_slist *list = curl_slist_append(NULL, "Expect:");
-
-    list = append_field(list, "Accept: ", accept);
-    if (request->content_type)
-        list = append_field(list, "Content-Type: ", str_of(request->content_type));
-    else
-        list = append_field(list, "Content-Type:", STR(""));
-    if (request->authorization.ptr)
-        list = append_field(list, "Authorization: ", request->authorization);
-    if (request->traceparent)
-        list = append_field(list, "traceparent: ", str_of(request->traceparent));
-    return list;
+    h->text_bytes = bytes;
+    put_lines(h, lines, count);
+    return h;
 }
 
 /* ---- libcurl's callbacks; they may not call the multi interface */
@@ -88,20 +121,9 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
     return 0;
 }
 
-static size_t on_read(char *out, size_t size, size_t count, void *arg)
-{
-    struct call *call = arg;
-    const struct str body = call->request.body;
-    const size_t left = body.len - call->body_read;
-    const size_t n = left < size * count ? left : size * count;
-
-    if (n > 0)
-        memcpy(out, body.ptr + call->body_read, n);
-    call->body_read += n;
-    return n;
-}
-
-/* Runs each time before libcurl sends the request's first byte, its own repetitions included. */
+/* Runs each time before libcurl sends the request's first byte, its own repetitions included: every
+ * way into libcurl's sending state passes here (multi.c, MSTATE_DO), on a new connection, a reused
+ * one or a fresh HTTP/2 stream. */
 static int on_before_send(void *arg, char *remote_ip, char *local_ip, int remote_port,
                           int local_port)
 {
@@ -189,80 +211,86 @@ static bool set_tls_options(CURL *easy, const struct http_client *c)
     return true;
 }
 
-static bool set_callbacks(CURL *easy, struct call *call)
+static bool set_callbacks(CURL *easy, struct http_client *c)
+{
+    SET(CURLOPT_HEADERFUNCTION, on_header);
+    SET(CURLOPT_WRITEFUNCTION, on_body);
+    SET(CURLOPT_PREREQFUNCTION, on_before_send);
+    SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    SET(CURLOPT_OPENSOCKETDATA, c);
+    SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
+    SET(CURLOPT_CLOSESOCKETDATA, c);
+    return true;
+}
+
+/* All that differs between two calls is set for each of them, for handles are used again. */
+
+static bool set_call(CURL *easy, struct call *call)
 {
     SET(CURLOPT_PRIVATE, call);
     SET(CURLOPT_ERRORBUFFER, call->text);
-    SET(CURLOPT_HEADERFUNCTION, on_header);
     SET(CURLOPT_HEADERDATA, call);
-    SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, call);
-    SET(CURLOPT_PREREQFUNCTION, on_before_send);
     SET(CURLOPT_PREREQDATA, call);
-    SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-    SET(CURLOPT_OPENSOCKETDATA, call->client);
-    SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
-    SET(CURLOPT_CLOSESOCKETDATA, call->client);
-    return true;
-}
-
-static bool set_body(CURL *easy, struct call *call)
-{
-    const struct str body = call->request.body;
-
-    SET(CURLOPT_POST, 1L);
-    SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
-    if (!call->request.run_once || body.len == 0) {
-        SET(CURLOPT_POSTFIELDS, body.len ? body.ptr : "");
-        return true;
-    }
-    /* No seek callback: libcurl cannot rewind, hence not repeat, what was read from here. */
-    SET(CURLOPT_READFUNCTION, on_read);
-    SET(CURLOPT_READDATA, call);
-    SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER_BYTES);
-    return true;
-}
-
-static bool set_request(CURL *easy, struct call *call)
-{
-    const struct call_request *request = &call->request;
-    const bool has_body = request->body.ptr || request->method == HTTP_POST;
-
-    SET(CURLOPT_URL, request->url);
-    SET(CURLOPT_HTTPHEADER, call->headers);
     SET(CURLOPT_FRESH_CONNECT, call->fresh ? 1L : 0L);
-    if (has_body && !set_body(easy, call))
-        return false;
-    if (request->method == HTTP_HEAD)
-        SET(CURLOPT_NOBODY, 1L);
-    else if (request->method != (has_body ? HTTP_POST : HTTP_GET))
-        SET(CURLOPT_CUSTOMREQUEST, http_method_name(request->method));
+    SET(CURLOPT_URL, call->request.url);
+    SET(CURLOPT_HTTPHEADER, call->headers->nodes);
+    return true;
+}
+
+static bool set_method(CURL *easy, const struct call_request *request)
+{
+    const bool has_body = request->body.ptr || request->method == HTTP_POST;
+    const bool is_head = request->method == HTTP_HEAD;
+    const bool is_usual = request->method == (has_body ? HTTP_POST : HTTP_GET);
+
+    SET(CURLOPT_NOBODY, is_head ? 1L : 0L);
+    if (has_body) {
+        SET(CURLOPT_POST, 1L);
+        SET(CURLOPT_POSTFIELDS, request->body.len ? request->body.ptr : "");
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
+    } else if (!is_head) {
+        SET(CURLOPT_HTTPGET, 1L);
+    }
+    SET(CURLOPT_CUSTOMREQUEST, is_usual || is_head ? NULL : http_method_name(request->method));
     return true;
 }
 
 /* ---- life of a transfer */
 
+static CURL *make_handle(struct http_client *c)
+{
+    CURL *easy = curl_easy_init();
+
+    if (easy && set_connection_options(easy, c) && set_tls_options(easy, c) &&
+        set_callbacks(easy, c))
+        return easy;
+    curl_easy_cleanup(easy);
+    return NULL;
+}
+
 static CURL *take_handle(struct http_client *c)
 {
     if (c->idle_handle_count > 0)
         return c->idle_handles[--c->idle_handle_count];
-    return curl_easy_init();
+    return make_handle(c);
 }
 
-/* From 8.7 on curl_easy_reset() leaves what the last transfer read to send: after an answer that
- * came early the next transfer begins with a rewind, which our bodies refuse on purpose. */
-static bool handles_are_reusable(void)
+/* An idle handle keeps its connection options and points at nothing of its last call. */
+static bool forget_call(CURL *easy)
 {
-    return curl_version_info(CURLVERSION_NOW)->version_num < 0x080700;
+    SET(CURLOPT_ERRORBUFFER, NULL);
+    SET(CURLOPT_HTTPHEADER, NULL);
+    SET(CURLOPT_POSTFIELDS, NULL);
+    return true;
 }
 
 static void give_handle_back(struct http_client *c, CURL *easy)
 {
-    if (c->idle_handle_count == IDLE_HANDLES_MAX || !handles_are_reusable()) {
+    if (c->idle_handle_count == IDLE_HANDLES_MAX || !forget_call(easy)) {
         curl_easy_cleanup(easy);
         return;
     }
-    curl_easy_reset(easy);
     c->idle_handles[c->idle_handle_count++] = easy;
 }
 
@@ -273,7 +301,6 @@ static void start_attempt(struct call *call)
     answer_head_init(&call->head);
     buf_finish(&call->answer);
     buf_init(&call->answer, max ? max : ANSWER_BYTES_DEFAULT);
-    call->body_read = 0;
     call->sends = 0;
     call->aborted = NULL;
     call->connection_stale = false;
@@ -290,8 +317,8 @@ bool call_transfer_begin(struct call *call)
     if (!easy)
         return false;
     start_attempt(call);
-    if (set_connection_options(easy, c) && set_tls_options(easy, c) && set_callbacks(easy, call) &&
-        set_request(easy, call) && curl_multi_add_handle(c->multi, easy) == CURLM_OK) {
+    if (set_call(easy, call) && set_method(easy, &call->request) &&
+        curl_multi_add_handle(c->multi, easy) == CURLM_OK) {
         call->easy = easy;
         return true;
     }
@@ -310,11 +337,5 @@ void call_transfer_end(struct call *call)
 
 bool call_transfer_sent(const struct call *call)
 {
-    if (!call->easy || call->sends == 0)
-        return false;
-    if (call->head.bytes > 0 || !call->request.run_once || call->request.body.len == 0)
-        return true;
-    /* What libcurl took counts as sent: its own count of bytes written (CURLINFO_SIZE_UPLOAD_T) is
-     * back at 0 after a failure of a reused connection. */
-    return call->body_read > 0;
+    return call->easy && call->sends > 0;
 }

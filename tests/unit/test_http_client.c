@@ -90,8 +90,10 @@ static void on_done(void *arg, const struct call_answer *a)
 
 static void start(size_t i, struct call_request request, const char *path)
 {
+    static char urls[CALLS_MAX][128]; /* borrowed until the calls ended */
     AUTO_FREE char *url = script_server_url(bench.server, path);
-    request.url = request.url ? request.url : url;
+    (void)snprintf(urls[i], sizeof(urls[i]), "%s", url);
+    request.url = request.url ? request.url : urls[i];
     if (request.deadline_ms == 0)
         request.deadline_ms = loop_update_now(bench.loop) + DEADLINE_MS;
     bench.got[i] = (struct got){0};
