@@ -59,10 +59,7 @@ static void audit(const struct flow *f, unsigned outcome, const struct failure *
     if (!CEREMONIES[ceremony].action)
         return;
 
-    char user_hash[LOG_HASH_BYTES] = "";
     char key_hash[LOG_HASH_BYTES] = "";
-    if (f->audit.user_id.ptr)
-        log_user_hash(f->audit.user_id, user_hash);
     if (f->audit.key_id.ptr)
         log_user_hash(f->audit.key_id, key_hash);
     const struct error_row *row = failure ? error_row(failure->code) : NULL;
@@ -72,7 +69,7 @@ static void audit(const struct flow *f, unsigned outcome, const struct failure *
     LOG(row && row->status >= 500 ? LOG_WARN : LOG_INFO, CEREMONIES[ceremony].action,
         CEREMONIES[ceremony].message, LOG_S("event.outcome", failure ? "failure" : "success"),
         LOG_S("bff.outcome", OUTCOME_LABELS[outcome]),
-        LOG_S("user.hash", user_hash[0] ? user_hash : NULL),
+        LOG_S("user.hash", f->audit.user_hash[0] ? f->audit.user_hash : NULL),
         LOG_S("key.hash", key_hash[0] ? key_hash : NULL),
         LOG_S("operator.name", f->audit.operator_name), LOG_S("bff.note", f->audit.note),
         LOG_S("error.code", row ? row->code : NULL),
@@ -225,11 +222,11 @@ struct buf *flow_reply_json(struct flow *f, int status, size_t bytes_max)
 
 void flow_user(struct flow *f, struct str user_id)
 {
-    if (!f->audit.user_id.ptr) {
-        char hash[LOG_HASH_BYTES];
-        log_user_hash(user_id, hash);
-        request_note(f->req, "user.hash", str_of(hash));
-    }
+    const bool is_first = !f->audit.user_id.ptr;
+    if (is_first || !str_eq(f->audit.user_id, user_id))
+        log_user_hash(user_id, f->audit.user_hash);
+    if (is_first)
+        request_note(f->req, "user.hash", str_of(f->audit.user_hash));
     f->audit.user_id = user_id;
 }
 

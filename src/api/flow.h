@@ -9,6 +9,7 @@
 #include "api/app.h"
 #include "api/schema.h"
 #include "api/vendor_send.h"
+#include "base/log.h"
 
 struct flow;
 typedef enum err step_fn(struct flow *f);
@@ -53,7 +54,8 @@ struct story {
 
 /* What the audit line says; all borrowed until the request ends. */
 struct audit {
-    struct str user_id;        /* hashed before it is written */
+    struct str user_id; /* set by flow_user() alone; only its hash is written */
+    char user_hash[LOG_HASH_BYTES];
     struct str key_id;         /* hashed before it is written */
     const char *note;          /* literal or NULL: what the app must not see, "decoy" */
     const char *operator_name; /* name of the operator's key or NULL */

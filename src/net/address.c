@@ -65,13 +65,27 @@ bool ip_parse(struct str text, struct ip *ret)
     return true;
 }
 
+/* Each request has its client's address in its access line: inet_ntop() would go through printf. */
+static void format_v4(const uint8_t bytes[4], char *to)
+{
+    for (int i = 0; i < 4; i++) {
+        const unsigned b = bytes[i];
+        if (b >= 100)
+            *to++ = (char)('0' + b / 100);
+        if (b >= 10)
+            *to++ = (char)('0' + b / 10 % 10);
+        *to++ = (char)('0' + b % 10);
+        *to++ = i < 3 ? '.' : '\0';
+    }
+}
+
 void ip_format(const struct ip *ip, char out[IP_TEXT_BYTES])
 {
     out[0] = '\0';
     if (!ip->known)
         return;
     if (ip_is_v4(ip))
-        (void)inet_ntop(AF_INET, ip->bytes + sizeof(MAPPED_PREFIX), out, IP_TEXT_BYTES);
+        format_v4(ip->bytes + sizeof(MAPPED_PREFIX), out);
     else
         (void)inet_ntop(AF_INET6, ip->bytes, out, IP_TEXT_BYTES);
 }

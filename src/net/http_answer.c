@@ -3,12 +3,12 @@
  * request or written as a whole message for connections where the parser cannot answer. */
 #include <stdio.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "net/http_date.h"
 #include "net/http_server_int.h"
 
-enum { PROBLEM_MAX_BYTES = 16 * 1024, DATE_BYTES = 32 };
+enum { PROBLEM_MAX_BYTES = 16 * 1024 };
 
 static const char PROBLEM_TYPE[] = "application/problem+json";
 
@@ -41,28 +41,13 @@ void answer_problem(struct request *req, const struct failure *f)
         request_add_header(req, "WWW-Authenticate", challenge_of(f));
 }
 
-/* RFC 9110 §5.6.7; the names must not follow the locale. */
-static void http_date(char out[DATE_BYTES])
-{
-    static const char DAYS[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char MONTHS[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    const time_t now = (time_t)clock_wall_s();
-    struct tm t = {0};
-    (void)gmtime_r(&now, &t);
-    (void)snprintf(out, DATE_BYTES, "%s, %02u %s %04u %02u:%02u:%02u GMT", DAYS[t.tm_wday % 7],
-                   (unsigned)t.tm_mday % 32, MONTHS[t.tm_mon % 12],
-                   (unsigned)(t.tm_year + 1900) % 10000, (unsigned)t.tm_hour % 24,
-                   (unsigned)t.tm_min % 60, (unsigned)t.tm_sec % 61);
-}
-
 static void write_raw(struct buf *out, const struct failure *f, const char *request_id)
 {
     AUTO_BUF struct buf body = {0};
-    char date[DATE_BYTES];
+    char date[HTTP_DATE_BYTES];
     buf_init(&body, PROBLEM_MAX_BYTES);
     problem_write(&body, f, request_id);
-    http_date(date);
+    http_date_format(clock_wall_s(), date);
     buf_printf(out, "HTTP/1.1 %d %s\r\n", error_row(f->code)->status, error_row(f->code)->title);
     buf_printf(out, "Date: %s\r\nConnection: close\r\nContent-Type: %s\r\n", date, PROBLEM_TYPE);
     buf_printf(out, "Content-Length: %zu\r\nX-Request-Id: %s\r\n", body.len, request_id);

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "net/http_date.h"
+
+START_TEST(formats_to_the_letter)
+{
+    char out[HTTP_DATE_BYTES];
+    http_date_format(784111777, out);
+    ck_assert_str_eq(out, "Sun, 06 Nov 1994 08:49:37 GMT");
+    http_date_format(-5, out);
+    ck_assert_str_eq(out, "Thu, 01 Jan 1970 00:00:00 GMT");
+    http_date_format(INT64_MAX, out);
+    ck_assert_str_eq(out, "Fri, 31 Dec 9999 23:59:59 GMT");
+}
+END_TEST
+
+START_TEST(reads_what_it_writes)
+{
+    /* Every 13 days and a bit up to the year 2100 and beyond: leap years and both kinds of
+     * centuries. */
+    for (int64_t s = 1; s < INT64_C(5000000000); s += 13 * 86400 + 4711) {
+        char out[HTTP_DATE_BYTES];
+        http_date_format(s, out);
+        ck_assert_int_eq(http_date_parse(str_of(out)), s);
+    }
+    ck_assert_int_eq(http_date_parse(STR("Fri, 31 Dec 9999 23:59:59 GMT")), 253402300799);
+}
+END_TEST
+
+static const char *const OTHERS[] = {
+    "",
+    "Sunday, 06-Nov-94 08:49:37 GMT", /* obsolete forms */
+    "Sun Nov  6 08:49:37 1994",       /* */
+    "Sun, 6 Nov 1994 08:49:37 GMT",   /* one digit */
+    "Sun, 06 Nov 1994 08:49:37 UTC",  /* */
+    "Sun, 06 Nov 1994 08:49:37 GMT ", /* */
+    "sun, 06 Nov 1994 08:49:37 GMT",  /* names have their case */
+    "Sun, 06 NOV 1994 08:49:37 GMT",  /* */
+    "Sun, 00 Nov 1994 08:49:37 GMT",  /* out of range */
+    "Sun, 31 Nov 1994 08:49:37 GMT",  /* */
+    "Tue, 29 Feb 2100 08:49:37 GMT",  /* not a leap year */
+    "Sun, 06 Nov 1969 08:49:37 GMT",  /* */
+    "Sun, 06 Nov 1994 24:00:00 GMT",  /* */
+    "Sun, 06 Nov 1994 08:60:00 GMT",  /* */
+    "Sun, 06 Nov 1994 08:00:61 GMT",  /* */
+    "Sun, 06 Nov 1994 08:0x:00 GMT",  /* */
+    "Sun, -6 Nov 1994 08:49:37 GMT",  /* */
+    "Sun, +6 Nov 1994 08:49:37 GMT",  /* */
+    "Sun, 06 Nov 1994T08:49:37 GMT",  /* */
+};
+
+START_TEST(reads_nothing_else)
+{
+    ck_assert_int_eq(http_date_parse(str_of(OTHERS[_i])), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("http_date");
+    TCase *tc = tcase_create("http_date");
+    tcase_add_test(tc, formats_to_the_letter);
+    tcase_add_test(tc, reads_what_it_writes);
+    tcase_add_loop_test(tc, reads_nothing_else, 0, sizeof(OTHERS) / sizeof(OTHERS[0]));
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
