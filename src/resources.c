@@ -60,38 +60,66 @@ static void load_operator_keys(struct loading *l)
         complain(l, "BFF_OPERATOR_KEYS_FILE", problem.text);
 }
 
-/* Reads the file and asks is_good; wrong says what it must hold. */
-static void check_pem(struct loading *l, const char *key, const char *path,
-                      bool (*is_good)(struct str pem), const char *wrong)
+static void check_client_key(struct loading *l)
 {
     struct option_problem problem;
     char text[OPTION_PROBLEM_BYTES + 16];
 
-    if (!path)
+    if (l->config->client_auth != CLIENT_AUTH_PRIVATE_KEY_JWT)
         return;
-    char *pem = config_read_file(path, PEM_BYTES_MAX, &problem);
+    char *pem = config_read_file(l->config->client_key_file, PEM_BYTES_MAX, &problem);
     if (!pem) {
         (void)snprintf(text, sizeof(text), "the file %s", problem.text);
-        complain(l, key, text);
-    } else if (!is_good(str_of(pem))) {
-        complain(l, key, wrong);
+        complain(l, "BFF_CLIENT_KEY_FILE", text);
+    } else if (!crypto_pem_is_rsa_private_key(str_of(pem))) {
+        complain(l, "BFF_CLIENT_KEY_FILE",
+                 "the file must hold an unencrypted PEM RSA private key of at least 2048 bits");
     }
     config_free_text(pem);
 }
 
-/* Without a store every call upstream would fail later, with a message that says less. */
-static void check_system_store(struct loading *l)
+static bool is_https(const char *url)
 {
-    struct url url;
-    const char *problem = NULL;
+    return url && strncmp(url, "https:", strlen("https:")) == 0;
+}
 
-    if (l->config->upstream_ca_file ||
-        !url_split(str_of(l->config->upstream_url), &url, &problem) || !url.https)
+static bool calls_https(const struct config *config)
+{
+    bool https =
+        is_https(config->upstream_url) || is_https(config->token_url) || is_https(config->jwks_url);
+
+    for (size_t i = 0; i < config->issuer_count; i++)
+        https = https || is_https(config->issuers[i].jwks_url);
+    return https;
+}
+
+static void load_trust(struct loading *l)
+{
+    const char *given = l->config->upstream_ca_file;
+    const char *path = given ? given : http_client_system_store();
+    struct option_problem problem;
+    char text[OPTION_PROBLEM_BYTES + 16];
+
+    if (!given && !calls_https(l->config))
         return;
-    if (!http_client_has_system_store())
+    if (!path) {
         complain(l, "BFF_UPSTREAM_CA_FILE",
                  "the system has no readable certificate store: install ca-certificates or give a "
                  "PEM file");
+        return;
+    }
+    char *pem = config_read_file(path, PEM_BYTES_MAX, &problem);
+    if (!pem) {
+        (void)snprintf(text, sizeof(text), "the file %s", problem.text);
+        complain(l, "BFF_UPSTREAM_CA_FILE", text);
+        return;
+    }
+    l->r->trust = trust_parse(str_of(pem));
+    if (!l->r->trust)
+        complain(l, "BFF_UPSTREAM_CA_FILE",
+                 given ? "the file must hold PEM certificates and nothing damaged"
+                       : "the system's certificate store is damaged: give a PEM file");
+    config_free_text(pem);
 }
 
 /* "localhost" and addresses need no name server. */
@@ -129,16 +157,23 @@ bool resources_load(const struct config_loaded *loaded, FILE *errors, struct res
     load_proxies(&l);
     load_seal_keys(&l);
     load_operator_keys(&l);
-    check_pem(&l, "BFF_UPSTREAM_CA_FILE", config->upstream_ca_file, crypto_pem_has_certificates,
-              "the file must hold PEM certificates and nothing damaged");
-    if (config->client_auth == CLIENT_AUTH_PRIVATE_KEY_JWT)
-        check_pem(&l, "BFF_CLIENT_KEY_FILE", config->client_key_file, crypto_pem_is_rsa_private_key,
-                  "the file must hold an unencrypted PEM RSA private key of at least 2048 bits");
-    check_system_store(&l);
+    load_trust(&l);
+    check_client_key(&l);
     check_resolver(&l);
 
     if (!l.good)
         resources_finish(ret);
+    return l.good;
+}
+
+bool resources_load_trust(const struct config_loaded *loaded, FILE *errors, struct trust **ret)
+{
+    struct resources r = {0};
+    struct loading l = {
+        .loaded = loaded, .config = config_of(loaded), .errors = errors, .r = &r, .good = true};
+
+    load_trust(&l);
+    *ret = r.trust;
     return l.good;
 }
 
@@ -147,5 +182,6 @@ void resources_finish(struct resources *r)
     cidr_list_finish(&r->trusted_proxies);
     seal_ring_free(r->seal);
     operator_keys_free(r->operator_keys);
+    trust_free(r->trust);
     *r = (struct resources){0};
 }

@@ -12,6 +12,7 @@ struct resources {
     struct listen_address public_at, management_at;
     struct listen_address operator_at; /* only with config->operator_listen */
     struct cidr_list trusted_proxies;
+    struct trust *trust; /* for calls to the identity API; NULL: none of them is HTTPS */
     struct seal_ring *seal;
     struct operator_keys *operator_keys; /* NULL without the operator listener */
 };
@@ -21,3 +22,7 @@ struct resources {
 NODISCARD bool resources_load(const struct config_loaded *loaded, FILE *errors,
                               struct resources *ret);
 void resources_finish(struct resources *r); /* accepts a zeroed struct */
+
+/* That part alone: *ret as in struct resources. */
+NODISCARD bool resources_load_trust(const struct config_loaded *loaded, FILE *errors,
+                                    struct trust **ret);

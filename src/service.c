@@ -155,7 +155,7 @@ static bool build_shared(struct service *s)
     s->decoy = decoy_shape_create();
     if (!s->decoy)
         return fail(s, "cannot start", &(struct err_text){"out of memory"});
-    if (keeper_start(s->config, &s->keeper, &problem) != ERR_OK)
+    if (keeper_start(s->config, s->resources->trust, &s->keeper, &problem) != ERR_OK)
         return fail(s, "cannot start the keeper of tokens and keys", &problem);
     s->health.keeper = s->keeper;
     s->health.config = s->config;
@@ -167,6 +167,7 @@ static bool start_workers(struct service *s)
 {
     struct worker_options options = {
         .config = s->config,
+        .trust = s->resources->trust,
         .keeper = s->keeper,
         .seal = s->resources->seal,
         .store = s->store,

@@ -30,7 +30,7 @@ static enum err build_client(struct worker *w, struct err_text *reterr)
 {
     const struct config *config = w->options.config;
     const struct http_client_options options = {
-        .ca_file = config->upstream_ca_file,
+        .trust = w->options.trust,
         .allow_http = config->allow_insecure_upstream,
         .http2 = config->upstream_http2,
         .connect_timeout_ms = config->upstream_connect_timeout_ms,

@@ -15,6 +15,7 @@ struct worker;
 struct worker_options {
     unsigned number; /* from 0 */
     const struct config *config;
+    const struct trust *trust;
     struct keeper *keeper;
     struct seal_ring *seal;
     struct store *store;

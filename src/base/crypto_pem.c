@@ -19,28 +19,6 @@ static int no_passphrase(char *buf, int size, int for_writing, void *arg)
     return -1;
 }
 
-bool crypto_pem_has_certificates(struct str pem)
-{
-    BIO *in = open_text(pem);
-    size_t count = 0;
-    X509 *certificate = NULL;
-
-    if (!in)
-        return false;
-    for (;;) {
-        certificate = PEM_read_bio_X509(in, NULL, no_passphrase, NULL);
-        if (!certificate)
-            break;
-        X509_free(certificate);
-        count++;
-    }
-    /* The orderly end is "no further PEM block"; anything else is damage. */
-    const bool ended = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-    ERR_clear_error();
-    BIO_free(in);
-    return count > 0 && ended;
-}
-
 bool crypto_pem_is_rsa_private_key(struct str pem)
 {
     BIO *in = open_text(pem);

@@ -6,7 +6,5 @@
 #include "base/auto.h"
 #include "base/str.h"
 
-/* At least one certificate, and no damaged one before the last. */
-NODISCARD bool crypto_pem_has_certificates(struct str pem);
 /* An unencrypted RSA private key (PKCS#8 or PKCS#1) of at least 2048 bits. */
 NODISCARD bool crypto_pem_is_rsa_private_key(struct str pem);

@@ -13,6 +13,7 @@
 #include "config/url.h"
 #include "identity/jwk.h"
 #include "identity/token_endpoint.h"
+#include "resources.h"
 
 enum {
     DOCTOR_CALL_TIMEOUT_MS = 10000,
@@ -25,6 +26,7 @@ enum {
 
 struct doctor {
     const struct config *config;
+    const struct trust *trust;
     struct loop *loop;
     struct http_client *client;
     bool failed;
@@ -369,7 +371,7 @@ static void examine_keys(struct doctor *d)
 static bool prepare(struct doctor *d, struct err_text *reterr)
 {
     const struct http_client_options options = {
-        .ca_file = d->config->upstream_ca_file,
+        .trust = d->trust,
         .allow_http = d->config->allow_insecure_upstream,
         .http2 = d->config->upstream_http2,
         .connect_timeout_ms = d->config->upstream_connect_timeout_ms,
@@ -385,9 +387,9 @@ static bool prepare(struct doctor *d, struct err_text *reterr)
     return http_client_create(d->loop, &options, &d->client, reterr) == ERR_OK;
 }
 
-static bool examine(const struct config *config)
+static bool examine(const struct config *config, const struct trust *trust)
 {
-    struct doctor d = {.config = config};
+    struct doctor d = {.config = config, .trust = trust};
     struct err_text problem = {0};
 
     if (prepare(&d, &problem)) {
@@ -413,14 +415,18 @@ int command_doctor(const struct invocation *in)
 {
     const struct config_inputs inputs = {CONFIG_FOR_DOCTOR, in->argc, in->argv, in->envp};
     struct config_loaded *loaded = NULL;
+    struct trust *trust = NULL;
 
     if (!crypto_init()) {
         (void)fputs("OpenSSL is unusable\n", stderr);
         return EXIT_CONFIG;
     }
     int code = config_load(&inputs, stderr, &loaded);
+    if (code == 0 && !resources_load_trust(loaded, stderr, &trust))
+        code = EXIT_CONFIG;
     if (code == 0)
-        code = examine(config_of(loaded)) ? EXIT_GOOD : EXIT_FAILED;
+        code = examine(config_of(loaded), trust) ? EXIT_GOOD : EXIT_FAILED;
+    trust_free(trust);
     config_free(loaded);
     crypto_finish();
     return code;

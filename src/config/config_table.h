@@ -32,7 +32,8 @@
       "Comma list of `issuer` or `issuer=jwks_url`: exact `iss` values, each with the key set "    \
       "that counts for it; default: by region")                                                    \
     X(UPSTREAM_CA_FILE, FILE, upstream_ca_file, NULL, 1, 4095, MAY_BE_EMPTY, UPSTREAM,             \
-      "PEM certificates to trust for the identity API; default: the system's store")               \
+      "PEM certificates to trust for the identity API, read at start; default: the system's "      \
+      "store")                                                                                     \
     X(UPSTREAM_HTTP2, BOOL, upstream_http2, "false", 0, 0, NOT_EMPTY, UPSTREAM,                    \
       "Offer HTTP/2 to the identity API")                                                          \
     X(ALLOW_INSECURE_UPSTREAM, BOOL, allow_insecure_upstream, "false", 0, 0, NOT_EMPTY, UPSTREAM,  \

@@ -234,7 +234,7 @@ static enum err init_keeper(struct keeper *k, struct err_text *reterr)
     if (!k->current)
         return ERR_NO_MEMORY;
     const struct http_client_options options = {
-        .ca_file = c->upstream_ca_file,
+        .trust = k->trust,
         .allow_http = c->allow_insecure_upstream,
         .http2 = c->upstream_http2,
         .connect_timeout_ms = c->upstream_connect_timeout_ms,
@@ -268,14 +268,16 @@ static bool start_thread(struct keeper *k)
     return k->thread_started;
 }
 
-enum err keeper_start_with(const struct config *config, const struct keeper_limits *limits,
-                           struct keeper **ret, struct err_text *reterr)
+enum err keeper_start_with(const struct config *config, const struct trust *trust,
+                           const struct keeper_limits *limits, struct keeper **ret,
+                           struct err_text *reterr)
 {
     struct keeper *k = calloc(1, sizeof(*k));
 
     if (!k)
         return ERR_NO_MEMORY;
     k->config = config;
+    k->trust = trust;
     k->limits = limits;
     (void)pthread_mutex_init(&k->lock, NULL);
     enum err e = init_keeper(k, reterr);
@@ -289,9 +291,10 @@ enum err keeper_start_with(const struct config *config, const struct keeper_limi
     return ERR_OK;
 }
 
-enum err keeper_start(const struct config *config, struct keeper **ret, struct err_text *reterr)
+enum err keeper_start(const struct config *config, const struct trust *trust, struct keeper **ret,
+                      struct err_text *reterr)
 {
-    return keeper_start_with(config, &KEEPER_LIMITS, ret, reterr);
+    return keeper_start_with(config, trust, &KEEPER_LIMITS, ret, reterr);
 }
 
 static void free_keeper(struct keeper *k)

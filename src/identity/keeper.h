@@ -17,9 +17,9 @@ void keeper_register_metrics(void);
 
 enum keeper_token { KEEPER_CLIENT_TOKEN, KEEPER_ADMIN_TOKEN, KEEPER_TOKEN_COUNT };
 
-/* Starts the thread and the first fetches. config is borrowed. */
-NODISCARD enum err keeper_start(const struct config *config, struct keeper **ret,
-                                struct err_text *reterr);
+/* Starts the thread and the first fetches. config and trust are borrowed. */
+NODISCARD enum err keeper_start(const struct config *config, const struct trust *trust,
+                                struct keeper **ret, struct err_text *reterr);
 /* Ends the thread; all views must be destroyed before, and their loops no longer run. Accepts NULL.
  */
 void keeper_stop(struct keeper *k);

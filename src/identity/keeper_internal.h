@@ -76,6 +76,7 @@ struct keys_slot {
 
 struct keeper {
     const struct config *config;
+    const struct trust *trust;
     const struct keeper_limits *limits;
     struct loop *loop;
     struct http_client *client;
@@ -97,7 +98,7 @@ struct keeper {
 };
 
 /* keeper_start() with other times. */
-NODISCARD enum err keeper_start_with(const struct config *config,
+NODISCARD enum err keeper_start_with(const struct config *config, const struct trust *trust,
                                      const struct keeper_limits *limits, struct keeper **ret,
                                      struct err_text *reterr);
 

@@ -322,20 +322,12 @@ const char *http_client_library_version(void)
     return curl_version();
 }
 
-/* Where distributions keep the certificates of the public authorities. */
-static const char *system_ca_file(void)
+/* The certificates to trust are handed to libcurl as OpenSSL has parsed them. */
+static bool is_on_openssl(void)
 {
-    static const char *const FILES[] = {
-        "/etc/ssl/certs/ca-certificates.crt",
-        "/etc/pki/tls/certs/ca-bundle.crt",
-        "/etc/ssl/cert.pem",
-    };
+    const char *tls = curl_version_info(CURLVERSION_NOW)->ssl_version;
 
-    for (size_t i = 0; i < ARRAY_LEN(FILES); i++) {
-        if (access(FILES[i], R_OK) == 0)
-            return FILES[i];
-    }
-    return NULL;
+    return tls && strncmp(tls, "OpenSSL/", strlen("OpenSSL/")) == 0;
 }
 
 static bool copy_text(const char *text, char **ret)
@@ -352,8 +344,8 @@ static bool copy_options(struct http_client *c, const struct http_client_options
     c->http2 = o->http2;
     c->connect_timeout_ms = o->connect_timeout_ms;
     c->connections_max = o->connections_max > 0 ? o->connections_max : 1;
-    return copy_text(o->ca_file ? o->ca_file : system_ca_file(), &c->ca_file) &&
-           copy_text(o->client_cert_file, &c->cert_file) &&
+    c->trust = o->trust;
+    return copy_text(o->client_cert_file, &c->cert_file) &&
            copy_text(o->client_key_file, &c->key_file) && copy_text(agent, &c->user_agent);
 }
 
@@ -363,8 +355,8 @@ enum err http_client_create(struct loop *l, const struct http_client_options *op
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
     (void)pthread_once(&once, init_libcurl);
-    if (options->ca_file && access(options->ca_file, R_OK) != 0)
-        return err_set(reterr, ERR_INTERNAL, "the CA file %s cannot be read", options->ca_file);
+    if (!is_on_openssl())
+        return err_set(reterr, ERR_INTERNAL, "libcurl was not built with OpenSSL");
     struct http_client *c = calloc(1, sizeof(*c));
     if (!c)
         return ERR_NO_MEMORY;
@@ -399,7 +391,6 @@ void http_client_destroy(struct http_client *c)
     client_multi_destroy(c);
     deferred_cancel(c->loop, &c->deliver_refused);
     free(c->by_fd);
-    free(c->ca_file);
     free(c->cert_file);
     free(c->key_file);
     free(c->user_agent);

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "base/crypto_trust.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "net/http_server.h" /* enum http_method */
@@ -16,8 +17,8 @@ struct http_client;
 struct call;
 
 struct http_client_options {
-    const char *ca_file; /* NULL: the system's store */
-    bool allow_http;     /* http:// URLs */
+    const struct trust *trust; /* borrowed; NULL: no certificate is trusted */
+    bool allow_http;           /* http:// URLs */
     bool http2;
     int64_t connect_timeout_ms;   /* DNS, TCP and TLS together */
     unsigned connections_max;     /* to one host; further calls wait inside their deadline */
@@ -89,5 +90,5 @@ unsigned http_client_open_calls(const struct http_client *c);
 void http_client_register_metrics(const char *const *operations, size_t count);
 /* libcurl and what it is linked with, for /version. */
 const char *http_client_library_version(void);
-/* Can the certificate store be read that is used when ca_file is NULL? */
-bool http_client_has_system_store(void);
+/* The file with the certificates that this system trusts; NULL: none can be read. */
+const char *http_client_system_store(void);

@@ -63,7 +63,8 @@ struct client_socket {
 struct http_client {
     struct loop *loop;
     void *multi;
-    char *ca_file, *cert_file, *key_file, *user_agent; /* owned; NULL: none */
+    const struct trust *trust;
+    char *cert_file, *key_file, *user_agent; /* owned; NULL: none */
     bool allow_http, http2;
     int64_t connect_timeout_ms;
     unsigned connections_max;

@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Where libcurl looks for the system's certificates, for a clear refusal at start. */
+ * Where the certificates of the public authorities are. */
 #include <curl/curl.h>
 #include <unistd.h>
 
 #include "net/http_client.h"
 
-bool http_client_has_system_store(void)
+const char *http_client_system_store(void)
 {
-    const curl_version_info_data *built = curl_version_info(CURLVERSION_NOW);
+    /* Where this libcurl would look, then where distributions keep them. */
+    const char *const files[] = {
+        curl_version_info(CURLVERSION_NOW)->cainfo,
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/cert.pem",
+    };
 
-    return (built->cainfo && access(built->cainfo, R_OK) == 0) ||
-           (built->capath && access(built->capath, R_OK | X_OK) == 0);
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        if (files[i] && access(files[i], R_OK) == 0)
+            return files[i];
+    }
+    return NULL;
 }

@@ -193,17 +193,25 @@ static bool set_connection_options(CURL *easy, const struct http_client *c)
     return true;
 }
 
+/* Without trust the context keeps the empty store that libcurl gave it. */
+static CURLcode on_tls_context(CURL *easy, void *ssl_ctx, void *arg)
+{
+    const struct http_client *c = arg;
+    (void)easy;
+
+    return !c->trust || trust_give(c->trust, ssl_ctx) ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+}
+
 static bool set_tls_options(CURL *easy, const struct http_client *c)
 {
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
-    if (c->ca_file) {
-        /* With a file and no directory libcurl parses the certificates once and keeps them for all
-         * connections (CURLOPT_CA_CACHE_TIMEOUT: a day). */
-        SET(CURLOPT_CAINFO, c->ca_file);
-        SET(CURLOPT_CAPATH, NULL);
-    }
+    /* libcurl would parse a file for each client; the parsed one serves all of them. */
+    SET(CURLOPT_CAINFO, NULL);
+    SET(CURLOPT_CAPATH, NULL);
+    SET(CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
+    SET(CURLOPT_SSL_CTX_DATA, (void *)c);
     if (c->cert_file) {
         SET(CURLOPT_SSLCERT, c->cert_file);
         SET(CURLOPT_SSLKEY, c->key_file);

@@ -137,7 +137,8 @@ static void setup(void)
 static void start(void)
 {
     struct err_text text = {0};
-    ck_assert_int_eq(keeper_start_with(&bench.config, &bench.limits, &bench.keeper, &text), ERR_OK);
+    ck_assert_int_eq(keeper_start_with(&bench.config, NULL, &bench.limits, &bench.keeper, &text),
+                     ERR_OK);
     bench.view = keeper_view_create(bench.keeper, bench.loop);
     ck_assert_ptr_nonnull(bench.view);
 }
@@ -716,7 +717,7 @@ START_TEST(missing_client_key_is_an_error)
     bench.config.client_auth = CLIENT_AUTH_PRIVATE_KEY_JWT;
     bench.config.client_key_file = (char *)"/nonexistent.pem";
     struct err_text text = {0};
-    ck_assert_int_ne(keeper_start(&bench.config, &bench.keeper, &text), ERR_OK);
+    ck_assert_int_ne(keeper_start(&bench.config, NULL, &bench.keeper, &text), ERR_OK);
     ck_assert_ptr_nonnull(strstr(text.text, "/nonexistent.pem"));
     bench.keeper = NULL;
     teardown();
