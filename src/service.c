@@ -181,6 +181,7 @@ static bool start_workers(struct service *s)
         .connections = &s->connections,
         .connections_max = s->connections_max,
         .upstream_connections_max = share(s->config->upstream_max_connections, s->config->workers),
+        .token_memory_max = share(s->config->token_memory_max, s->config->workers),
     };
     struct err_text problem = {0};
 

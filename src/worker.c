@@ -49,6 +49,7 @@ static enum err build_app(struct worker *w, struct err_text *reterr)
     w->app.decoy = w->options.decoy;
     w->app.health = w->options.health;
     w->app.operator_keys = w->options.operator_keys;
+    w->app.token_memory_max = w->options.token_memory_max;
     w->app.keeper = keeper_view_create(w->options.keeper, w->thread.loop);
     if (!w->app.keeper)
         return err_set(reterr, ERR_NO_MEMORY, "out of memory");

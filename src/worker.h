@@ -29,6 +29,7 @@ struct worker_options {
     _Atomic unsigned *in_flight;       /* shared */
     unsigned connections_max;          /* of all workers */
     unsigned upstream_connections_max; /* this worker's share */
+    unsigned token_memory_max;         /* likewise */
 };
 
 /* Starts the thread and waits until everything in it is built and serving. */

@@ -11,6 +11,7 @@
 void api_register_metrics(void)
 {
     flow_register_metrics();
+    token_memory_register_metrics();
     metric_label_values(M_JWT_VERIFY, "result", JWT_REASON_LABELS, JWT_REASON_COUNT);
 }
 
@@ -24,12 +25,17 @@ enum err app_init(struct app *app)
             return ERR_NO_MEMORY;
         }
     }
-    return ERR_OK;
+    if (app->token_memory_max == 0)
+        return ERR_OK;
+    app->token_memory = token_memory_create(app->token_memory_max, app->config->issuer_count);
+    return app->token_memory ? ERR_OK : ERR_NO_MEMORY;
 }
 
 void app_finish(struct app *app)
 {
     detached_give_up_all(app);
+    token_memory_destroy(app->token_memory);
+    app->token_memory = NULL;
     for (size_t i = 0; i < VENDOR_CALL_COUNT; i++) {
         free(app->vendor_urls[i]);
         app->vendor_urls[i] = NULL;

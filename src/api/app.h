@@ -6,6 +6,7 @@
 #include "identity/keeper.h"
 #include "identity/seal.h"
 #include "identity/store.h"
+#include "identity/token_memory.h"
 #include "identity/upstream.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
@@ -25,8 +26,10 @@ struct app {
     struct decoy_shape *decoy;  /* shared */
     struct health *health;      /* shared */
     const struct operator_keys
-        *operator_keys; /* shared, immutable; NULL without the operator listener */
+        *operator_keys;      /* shared, immutable; NULL without the operator listener */
+    size_t token_memory_max; /* this worker's share; 0: none */
     struct jwt_policy policy;
+    struct token_memory *token_memory;    /* owned; NULL: off. For bearer_check() alone. */
     char *vendor_urls[VENDOR_CALL_COUNT]; /* owned: upstream URL + path, built once */
     struct detached *detached;            /* owned, newest first */
     unsigned detached_count;
@@ -35,7 +38,8 @@ struct app {
 /* Registers the label values of the metrics that api/ counts; once, before metrics_start(). */
 void api_register_metrics(void);
 
-/* Fills policy and vendor_urls from app->config; the other members are set by the caller before. */
+/* Makes policy, token_memory and vendor_urls from app->config; the other members are set by the
+ * caller before. */
 NODISCARD enum err app_init(struct app *app);
 /* Gives up the calls that outlived their requests (those who wait for them get `draining`). Call it
  * on the loop's thread after http_server_destroy() and before the client, the keeper's view, the

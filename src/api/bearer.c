@@ -59,6 +59,24 @@ enum err bearer_present(struct flow *f)
     return bearer_parse(request_header(f->req, "Authorization"), &f->bearer.token);
 }
 
+/* A remembered token passes without another verification. */
+static enum err check_access(struct flow *f, const struct jwt_input *in, const char **ret_reason)
+{
+    struct token_memory *memory = f->app->token_memory;
+    const struct keyring keys = keeper_keyring(f->app->keeper);
+    struct token_id id;
+
+    if (!memory || !token_id_of(in->token, &id))
+        return token_check(f, in, &f->bearer.claims, ret_reason);
+    if (token_memory_find(memory, &f->app->policy, &keys, &id, in->now_s, f->arena,
+                          &f->bearer.claims))
+        return ERR_OK;
+    const enum err e = token_check(f, in, &f->bearer.claims, ret_reason);
+    if (e == ERR_OK)
+        token_memory_keep(memory, &keys, &id, &f->bearer.claims);
+    return e;
+}
+
 static enum err check_as(struct flow *f, enum token_kind kind)
 {
     if (!f->bearer.token.ptr) {
@@ -72,7 +90,8 @@ static enum err check_as(struct flow *f, enum token_kind kind)
         .now_s = flow_now_s(),
     };
     const char *reason = NULL;
-    const enum err e = token_check(f, &in, &f->bearer.claims, &reason);
+    const enum err e = kind == TOKEN_KIND_ACCESS ? check_access(f, &in, &reason)
+                                                 : token_check(f, &in, &f->bearer.claims, &reason);
     if (e == ERR_OK)
         flow_user(f, f->bearer.claims.sub);
     return e == ERR_OK || e == ERR_PENDING ? e : flow_fail_with(f, e, reason);

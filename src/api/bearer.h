@@ -13,7 +13,8 @@ const char *bearer_challenge(enum err code);
  */
 NODISCARD enum err bearer_present(struct flow *f);
 
-/* Steps: f->bearer.claims are those of a user's access token. */
+/* Steps: f->bearer.claims are those of a user's access token; `payload` is NULL when the token was
+ * remembered (identity/token_memory.h). */
 NODISCARD enum err bearer_check(struct flow *f);
 /* An access token that expired up to 14 days ago is good enough (api.md logout). */
 NODISCARD enum err bearer_check_for_logout(struct flow *f);

@@ -73,6 +73,7 @@ struct config {
     struct str_list access_token_audiences;
     bool jwt_algorithms[JWS_ALG_COUNT];
     int64_t jwt_leeway_s, jwt_max_lifetime_s, jwt_max_bytes;
+    int64_t token_memory_max;
     struct str_list session_claims;
     char *seal_keys_file;
     int64_t used_challenges_max;

@@ -79,6 +79,10 @@
       VERIFICATION, "Longest accepted `exp` - `iat`, seconds")                                     \
     X(JWT_MAX_BYTES, NUMBER, jwt_max_bytes, "8192", 512, 65536, NOT_EMPTY, VERIFICATION,           \
       "Longest accepted token, bytes")                                                             \
+    X(TOKEN_MEMORY_MAX, NUMBER, token_memory_max, "10000", 0, 1000000, NOT_EMPTY, VERIFICATION,    \
+      "Verified Bearer tokens that the process remembers, shared out to the workers, at "          \
+      "least one each: a token that comes again is not verified anew until it expires or a key "   \
+      "set changes; 0: off")                                                                       \
     X(SESSION_CLAIMS, LIST, session_claims, "email,email_verified,phone_number,name", 1, 4096,     \
       MAY_BE_EMPTY, SESSIONS, "Comma list of ID-token claims that are shown in `user`")            \
     X(SEAL_KEYS_FILE, FILE, seal_keys_file, NULL, 1, 4095, MAY_BE_EMPTY, SESSIONS,                 \

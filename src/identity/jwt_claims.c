@@ -227,7 +227,7 @@ enum jwt_reason jwt_claims_check(const struct jwt_policy *policy, const struct j
             return reason;
     }
 
-    struct jwt_claims claims = {.iat_s = c.iat_s, .exp_s = c.exp_s, .alg = alg};
+    struct jwt_claims claims = {.iat_s = c.iat_s, .exp_s = c.exp_s, .nbf_s = c.nbf_s, .alg = alg};
     if (!claim_copy(&c, "sub", arena, &claims.sub) ||
         !claim_copy(&c, "client_id", arena, &claims.client_id) ||
         !claim_copy(&c, "tid", arena, &claims.tid) ||
@@ -235,4 +235,21 @@ enum jwt_reason jwt_claims_check(const struct jwt_policy *policy, const struct j
         return JWT_NO_MEMORY;
     *ret = claims;
     return JWT_OK;
+}
+
+bool jwt_claims_in_time(const struct jwt_policy *policy, const struct jwt_claims *claims,
+                        int64_t now_s)
+{
+    const struct jwt_input in = {.kind = TOKEN_KIND_ACCESS};
+    struct claims_case c = {
+        .policy = policy,
+        .in = &in,
+        .now_s = clamp_time(now_s),
+        .leeway_s = clamp_time(policy->leeway_s),
+        .exp_s = claims->exp_s,
+        .iat_s = claims->iat_s,
+        .nbf_s = claims->nbf_s,
+    };
+
+    return iat_is_past(&c) == JWT_OK && nbf_is_past(&c) == JWT_OK && token_is_alive(&c) == JWT_OK;
 }

@@ -85,6 +85,7 @@ struct jwt_claims { /* all memory from the arena, but `payload` which the arena'
     struct str tid;   /* ptr NULL: absent */
     struct str scope; /* ptr NULL: absent */
     int64_t iat_s, exp_s;
+    int64_t nbf_s; /* 0: absent */
     enum jws_alg alg;
     struct json *payload;
 };
@@ -104,6 +105,10 @@ NODISCARD enum jwt_reason jwt_verify(const struct jwt_policy *policy, const stru
                                      const struct jwt_input *in, struct arena *arena,
                                      struct jwt_claims *ret, size_t *ret_issuer,
                                      struct str *ret_kid);
+
+/* Would the rules about time pass an access token with these claims at now_s? */
+NODISCARD bool jwt_claims_in_time(const struct jwt_policy *policy, const struct jwt_claims *claims,
+                                  int64_t now_s);
 
 /* Signature and structure alone, against one key set, any payload: `verify --signature-only` and
  * the vector tests. */

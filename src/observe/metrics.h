@@ -42,6 +42,11 @@ enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 4, METRIC_LABEL_VALUES_MAX = 128
       "Keys refused at import", "reason")                                                          \
     X(M_JWT_VERIFY, "bff_jwt_verify_total", METRIC_COUNTER, "Token verifications by result",       \
       "result")                                                                                    \
+    X(M_TOKEN_MEMORY, "bff_token_memory_total", METRIC_COUNTER,                                    \
+      "Bearer tokens looked up among the remembered ones", "result")                               \
+    X(M_TOKEN_MEMORY_DROPPED, "bff_token_memory_dropped_total", METRIC_COUNTER,                    \
+      "Remembered tokens that were dropped", "reason")                                             \
+    X(M_TOKEN_MEMORY_ENTRIES, "bff_token_memory_entries", METRIC_GAUGE, "Remembered tokens", "")   \
     X(M_CEREMONY, "bff_ceremony_total", METRIC_COUNTER, "Ceremony steps by outcome",               \
       "step,outcome")                                                                              \
     X(M_SHED, "bff_shed_total", METRIC_COUNTER, "Requests refused to protect the service",         \

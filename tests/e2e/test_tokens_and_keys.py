@@ -284,7 +284,8 @@ def test_the_old_keys_serve_while_the_vendor_is_away_and_go_when_withdrawn(bff, 
     assert (unknown.status, unknown.code) == (503, "keys_unavailable")
     assert int(unknown.headers["Retry-After"]) >= 1
     hostile.wait_calls("jwks", 4)
-    assert api.get("/v1/session", token=old).status == 200
+    until(lambda: api.get("/v1/session", token=old).status == 200
+          and service.metric("bff_token_memory_total", result="hit") > 0, "the old token is remembered")
     assert not hostile.calls("unknown")
 
     new_key = jose.SigningKey("key-2", hostile.key.alg, label="other")

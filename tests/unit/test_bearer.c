@@ -193,6 +193,89 @@ START_TEST(the_end_of_the_request_cancels_the_question)
 }
 END_TEST
 
+/* ---- remembered tokens */
+
+static void with_memory(void)
+{
+    app_finish(&rig.app);
+    rig.app.token_memory_max = 8;
+    ck_assert_int_eq(app_init(&rig.app), ERR_OK);
+}
+
+static void again(void)
+{
+    rig_end_request();
+    rig.req.status = 0;
+    flow_start(&rig.req, &STORY);
+}
+
+/* The last character of the signature: the token is another one, and no longer signed. */
+static void spoil(void)
+{
+    char *last = &field.ptr[field.len - 2];
+    *last = *last == 'A' ? 'B' : 'A';
+}
+
+START_TEST(a_remembered_token_passes_as_it_did)
+{
+    with_memory();
+    publish("kid-1");
+    present(clock_wall_s() + 300);
+    flow_start(&rig.req, &STORY);
+    ck_assert_int_eq(rig.req.status, 204);
+    again();
+    ck_assert_int_eq(rig.req.status, 204);
+}
+END_TEST
+
+START_TEST(a_token_that_resembles_a_remembered_one_does_not_pass)
+{
+    with_memory();
+    publish("kid-1");
+    present(clock_wall_s() + 300);
+    flow_start(&rig.req, &STORY);
+    spoil();
+    again();
+    ck_assert_int_eq(rig.req.failure.code, ERR_INVALID_TOKEN);
+    again();
+    ck_assert_int_eq(rig.req.failure.code, ERR_INVALID_TOKEN);
+}
+END_TEST
+
+START_TEST(a_remembered_token_whose_key_went_is_refused)
+{
+    with_memory();
+    publish("kid-1");
+    present(clock_wall_s() + 300);
+    flow_start(&rig.req, &STORY);
+    ck_assert_int_eq(rig.req.status, 204);
+    publish("kid-2");
+    again();
+    rig_kid_arrives(ERR_OK);
+    ck_assert_int_eq(rig.req.failure.code, ERR_INVALID_TOKEN);
+}
+END_TEST
+
+static const struct step LOGOUT_STEPS[] = {{"bearer", bearer_check_for_logout}};
+static const struct story LOGOUT = {
+    .ceremony = CEREMONY_OTHER,
+    .steps = LOGOUT_STEPS,
+    .step_count = ARRAY_LEN(LOGOUT_STEPS),
+};
+
+/* Good enough for logout alone, so it must not be remembered for the others. */
+START_TEST(a_token_that_logout_took_is_not_remembered)
+{
+    with_memory();
+    publish("kid-1");
+    present(clock_wall_s() - 300);
+    flow_start(&rig.req, &LOGOUT);
+    ck_assert_int_eq(rig.req.status, 204);
+    again();
+    ck_assert_int_eq(rig.req.failure.code, ERR_TOKEN_EXPIRED);
+}
+END_TEST
+
 START_TEST(no_token_is_missing_and_not_invalid)
 {
     flow_start(&rig.req, &STORY);
@@ -215,6 +298,10 @@ int main(void)
     tcase_add_loop_test(t, the_keepers_refusal_is_the_answer, 0, 2);
     tcase_add_test(t, without_any_keys_nothing_passes);
     tcase_add_test(t, the_end_of_the_request_cancels_the_question);
+    tcase_add_test(t, a_remembered_token_passes_as_it_did);
+    tcase_add_test(t, a_token_that_resembles_a_remembered_one_does_not_pass);
+    tcase_add_test(t, a_remembered_token_whose_key_went_is_refused);
+    tcase_add_test(t, a_token_that_logout_took_is_not_remembered);
     tcase_add_test(t, no_token_is_missing_and_not_invalid);
     return unit_run(t, "bearer");
 }
