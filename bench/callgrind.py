@@ -11,6 +11,7 @@ import subprocess
 
 COMMAND = ("valgrind", "--quiet", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes", "--dump-line=no")
 OWN = "own code"
+BESIDE = "own code, other threads"
 # The object files that deserve a line of their own; all others are "other libraries".
 LIBRARIES = {"libcurl": "libcurl", "libcrypto": "libcrypto", "libssl": "libssl", "libc": "libc", "libcjson": "libcjson",
              "libnghttp2": "libnghttp2"}
@@ -36,21 +37,32 @@ class Callgrind:
         self._control(pid, "instrumentation", "on")
 
     def take(self, pid):
-        """What was counted since the last take: {thread number: Counter, see read_dump}."""
+        """What was counted since the last take: a Counter, see read_dump. What our own code did in threads
+        other than the one that did most depends on when they woke, so it stands apart."""
         self._control(pid, "dump")
-        taken = {}
-        for path in sorted(self.directory.glob("dump.*")):
-            taken[int(path.name.rpartition("-")[2])] = read_dump(path, self.root)
+        threads = []
+        for path in sorted(self.directory.glob("dump.*-*")):
+            threads.append(read_dump(path, self.root))
             path.unlink()
-        if not taken:
+        if not threads:
             raise RuntimeError("callgrind wrote no dump")
-        return taken
+        threads.sort(key=own_total)
+        return sum(map(_beside, threads[:-1]), threads[-1])
 
     def _control(self, pid, *command):
         done = subprocess.run(["vgdb", f"--pid={pid}", *command], capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, timeout=120)
         if done.returncode:
             raise RuntimeError(f"vgdb {' '.join(command)}: {done.stdout}{done.stderr}")
+
+
+def own_total(counted):
+    return sum(count for what, count in counted.items() if what[0] == OWN)
+
+
+def _beside(counted):
+    return collections.Counter({what._replace(group=BESIDE) if what[0] == OWN else what: count
+                                for what, count in counted.items()})
 
 
 def read_dump(path, root):

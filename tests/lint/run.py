@@ -22,8 +22,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
 
-def own_test(root):
-    done = subprocess.run([sys.executable, "-B", "-m", "unittest", "-q", "test_lints"], cwd=HERE, capture_output=True,
+def own_test(folder):
+    done = subprocess.run([sys.executable, "-B", "-m", "unittest", "discover", "-q"], cwd=folder, capture_output=True,
                           text=True, stdin=subprocess.DEVNULL)
     if done.returncode:
         yield done.stderr.strip()
@@ -31,7 +31,8 @@ def own_test(root):
 
 def lints(build):
     return {
-        "own test": lambda: own_test(ROOT),
+        "own test": lambda: own_test(HERE),
+        "bench's test": lambda: own_test(ROOT / "bench"),
         "layers": lambda: layers.check(ROOT),
         "size": lambda: size.check(ROOT),
         "words": lambda: words.check(ROOT),
