@@ -27,6 +27,7 @@ enum {
     FDS_MAX = 4096,
     CONNECTIONS_MAX = 1024,
     MHD_RUNS_PER_TURN = 3,
+    POOL_BYTES = 8 * 1024, /* libmicrohttpd clears it twice a request */
 };
 
 struct exchange {
@@ -356,7 +357,6 @@ static void start_client(void)
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);
     headers = curl_slist_append(NULL, "Content-Type: application/json");
     headers = curl_slist_append(headers, "Accept: application/json");
-    headers = curl_slist_append(headers, "Expect:");
     headers = curl_slist_append(headers, "Authorization: Bearer client-token");
     multi = curl_multi_init();
     if (!headers || !multi)
@@ -378,7 +378,7 @@ static void start_server(void)
         MHD_OPTION_SOCK_ADDR, (const struct sockaddr *)&address, /* */
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,         /* */
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,  /* */
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(32 * 1024), MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_END);
     if (!server)
         die("libmicrohttpd does not start");
     server_fd = MHD_get_daemon_info(server, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;

@@ -19,6 +19,10 @@ class Failed(Exception):
     """The benchmark cannot say anything; the text says why."""
 
 
+# Daemons lie where an ordinary user's PATH does not look.
+PATH = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
+
+
 def pinned(core, argv):
     """The command line on its core; it gets SIGTERM should this process die."""
     words = ["setpriv", "--pdeathsig", "SIGTERM"]
@@ -50,13 +54,11 @@ class Child:
         self.name = name
         self.stderr_path = directory / "stderr"
         self._tail = collections.deque(maxlen=TAIL_CHUNKS)
-        kept = {key: os.environ[key] for key in ("PATH", "LANG", "LC_ALL") if key in os.environ}
         with open(self.stderr_path, "ab") as stderr:
-            self.process = subprocess.Popen(pinned(core, argv), cwd=directory, env={**kept, **(env or {})},
+            self.process = subprocess.Popen(pinned(core, argv), cwd=directory, env={"PATH": PATH, **(env or {})},
                                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr,
                                             start_new_session=True)
         _widen(self.process.stdout)
-        self._first = threading.Event()
         self.lines = []
         self._drain = threading.Thread(target=self._read, daemon=True)
         self._drain.start()

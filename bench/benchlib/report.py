@@ -1,77 +1,114 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Medians, the table with its ratios, and the JSON."""
+"""Medians over the rounds, the tables, the JSON."""
 import collections
 import dataclasses
 import json
 import statistics
 
-COLUMNS = ("subject", "upstream", "conns", "CPU us/req", "x floor", "x nginx", "req/s", "p50 us", "p99 us",
-           "p99.9 us", "RSS MB")
+from . import verdicts
+
+# (field of a sample, heading, factor, digits)
+MEASURES = (("cpu_us", "CPU us", 1, 1), ("requests_per_s", "req/s", 1, 0), ("p50_us", "p50 us", 1, 0),
+            ("p99_us", "p99 us", 1, 0), ("p999_us", "p99.9 us", 1, 0), ("rss_kib", "RSS MB", 1 / 1024, 1))
+BASES = ("floor", "nginx")
 
 
 class Results:
+    """Samples by (subject, transport, connections), one a round."""
+
     def __init__(self, machine, unpinned):
         self.machine = machine
         self.unpinned = unpinned
         self.samples = collections.defaultdict(list)
+        self.crypto = []  # of each round: verify_us, import_us
 
-    def add(self, name, transport, connections, sample):
-        self.samples[name, transport, connections].append(sample)
+    def add(self, subject, connections, sample):
+        self.samples[subject.name, subject.transport, connections].append(sample)
 
-    def median(self, name, transport, connections):
-        """{field: median over the rounds}, or None for what was not measured."""
-        samples = self.samples.get((name, transport, connections))
-        if not samples:
-            return None
-        return {field.name: statistics.median(getattr(s, field.name) for s in samples)
-                for field in dataclasses.fields(samples[0])}
+    def median(self, key, field):
+        return statistics.median(getattr(sample, field) for sample in self.samples[key])
 
-    def ratio(self, key, base, field="cpu_us"):
-        name, transport, connections = key
-        mine, other = self.median(*key), self.median(base, transport, connections)
-        if not mine or not other or not other[field] or name == base:
-            return None
-        return mine[field] / other[field]
+    def ratio(self, key, base, field):
+        """Median over the rounds of the ratio to the base with the same transport and connections."""
+        other = self.samples.get((base, *key[1:]), [])
+        ratios = [getattr(mine, field) / getattr(its, field) for mine, its in zip(self.samples[key], other)
+                  if getattr(its, field)]
+        return statistics.median(ratios) if ratios else None
+
+    def keys(self):
+        """In the order of the tables."""
+        return sorted(self.samples, key=lambda key: (key[2], key[1]))
 
     def document(self):
+        fields = [measure[0] for measure in MEASURES]
         return {
             "machine": self.machine, "not_pinned": self.unpinned,
-            "points": [{"subject": name, "upstream": transport, "connections": connections,
-                        "median": self.median(name, transport, connections),
-                        "cpu_to_floor": self.ratio((name, transport, connections), "floor"),
-                        "cpu_to_nginx": self.ratio((name, transport, connections), "nginx"),
-                        "rounds": [dataclasses.asdict(sample) for sample in samples]}
-                       for (name, transport, connections), samples in self.samples.items()],
+            "openssl": {name: statistics.median(one[name] for one in self.crypto) for name in self.crypto[0]},
+            "verdicts": [{**dataclasses.asdict(verdict), "met": verdict.met} for verdict in verdicts.judge(self)],
+            "points": [{"subject": key[0], "upstream": key[1], "connections": key[2], "rounds": len(self.samples[key]),
+                        "median": {field: self.median(key, field) for field in fields},
+                        **{f"to_{base}": {field: self.ratio(key, base, field) for field in fields} for base in BASES},
+                        "samples": [dataclasses.asdict(sample) for sample in self.samples[key]]}
+                       for key in self.keys()],
         }
 
 
-def _number(value, digits=0):
-    return "" if not value else f"{value:,.{digits}f}"
+def _number(value, digits):
+    return f"{value:,.{digits}f}" if value else ""
 
 
-def rows(results):
-    for key in sorted(results.samples, key=lambda key: (key[2], key[1])):
-        m = results.median(*key)
-        yield (*key[:2], str(key[2]), _number(m["cpu_us"], 1), _number(results.ratio(key, "floor"), 2),
-               _number(results.ratio(key, "nginx"), 2), _number(m["requests_per_s"]), _number(m["p50_us"]),
-               _number(m["p99_us"]), _number(m["p999_us"]), _number(m["rss_kib"] / 1024, 1))
+def _rows(results):
+    """The medians, with the ratios of the processor time beside it."""
+    yield "subject", "upstream", "conns", "CPU us", *(f"x {b}" for b in BASES), *(m[1] for m in MEASURES[1:])
+    for key in results.keys():
+        cells = [_number(results.median(key, field) * factor, digits) for field, _, factor, digits in MEASURES]
+        ratios = [_number(results.ratio(key, base, "cpu_us"), 2) for base in BASES]
+        yield (*key[:2], str(key[2]), cells[0], *ratios, *cells[1:])
 
 
-def table(results, markdown):
-    lines = [COLUMNS, *rows(results)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
-    for number, line in enumerate(lines):
-        cells = [cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths))]
-        yield f"| {' | '.join(cells)} |" if markdown else "  ".join(cells)
-        if number == 0 and markdown:
-            yield "|" + "|".join(("-" * (w + 2)) if i < 2 else ("-" * (w + 1) + ":") for i, w in enumerate(widths)) + "|"
+def _ratio_rows(results, base):
+    yield "subject", "upstream", "conns", *(measure[1].rpartition(" ")[0] or measure[1] for measure in MEASURES)
+    for key in results.keys():
+        if key[0] != base and (base, *key[1:]) in results.samples:
+            yield (*key[:2], str(key[2]), *(_number(results.ratio(key, base, measure[0]), 2) for measure in MEASURES))
 
 
-def show(results, chosen):
-    for line in table(results, chosen.markdown):
-        print(line)
+def _verdict_rows(results):
+    yield "goal", "measured", "at most", ""
+    for verdict in verdicts.judge(results):
+        yield verdict.text, f"{verdict.ratio:.2f}", f"{verdict.at_most:.2f}", "met" if verdict.met else "NOT MET"
+
+
+def _table(title, rows, markdown, left):
+    """`left`: how many columns are text."""
+    rows = list(rows)
+    if len(rows) < 2:
+        return
+    print(f"\n{'### ' if markdown else ''}{title}\n")
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for number, row in enumerate(rows):
+        cells = [cell.ljust(width) if i < left else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths))]
+        print(f"| {' | '.join(cells)} |" if markdown else "  ".join(cells).rstrip())
+        if markdown and number == 0:
+            print("|" + "|".join("-" * (width + 2) if i < left else "-" * (width + 1) + ":"
+                                 for i, width in enumerate(widths)) + "|")
+
+
+def show(results, markdown):
+    rounds = len(results.crypto)
+    print(f"{results.machine['cpu']}, {results.machine['cpus']} cores, Linux {results.machine['kernel']}, "
+          f"Debian {results.machine['system']}; medians of {rounds} round{'s' if rounds > 1 else ''}")
+    _table("Per request; CPU is the server's", _rows(results), markdown, 2)
+    for base in BASES:
+        _table(f"As a multiple of {base} (same transport and connections)", _ratio_rows(results, base), markdown, 2)
+    crypto = {name: statistics.median(one[name] for one in results.crypto) for name in results.crypto[0]}
+    print(f"\nOpenSSL in this run: verification (RSA-2048) {crypto['verify_us']:.1f} us, import (EC P-256) "
+          f"{crypto['import_us']:.1f} us")
+    _table("Goals", _verdict_rows(results), markdown, 1)
     print()
     for line in results.unpinned:
         print(f"not pinned: {line}")
-    if chosen.json:
-        chosen.json.write_text(json.dumps(results.document(), indent=1) + "\n")
+
+
+def write_json(results, path):
+    path.write_text(json.dumps(results.document(), indent=1) + "\n")

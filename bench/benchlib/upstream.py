@@ -68,6 +68,12 @@ class Upstream:
         self.child.process.send_signal(signal.SIGHUP)
         self.child.wait_until(self._serves_this, "newly signed answer")
 
+    def public_key_file(self):
+        """The key that tokens are signed with, PEM."""
+        path = self.directory / "key.pem"
+        path.write_bytes(self.key.public_pem())
+        return path
+
     def user_token(self):
         now = int(time.time())
         return self.key.sign({"iss": ISSUER, "sub": USER, "aud": AUDIENCE, "tid": TENANT, "client_id": CLIENT,

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- wrk: sends the requests of a file, one body a line, in turn; the last line of output is JSON.
--- Arguments: METHOD PATH AUTHORIZATION FILE ("-" for none).
+-- Arguments: METHOD PATH AUTHORIZATION FILE ("-" for none). Says "started" with the first request.
 local requests, at = {}, 0
 
 function init(args)
@@ -17,10 +17,15 @@ function init(args)
     end
 end
 
+-- wrk asks for one request on trial, before it connects.
+local function say_started()
+    io.stderr:write("started\n")
+end
+
 function request()
     at = at + 1
-    if at > #requests then at = 1 end
-    return requests[at]
+    if at == 2 then say_started() end
+    return requests[(at - 1) % #requests + 1]
 end
 
 function done(summary, latency)
