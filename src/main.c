@@ -101,6 +101,7 @@ static int dispatch(int argc, char **argv, char **envp)
 
 int main(int argc, char **argv)
 {
+    process_tune_memory();
     char **envp = process_take_environment();
 
     if (!envp || !process_harden()) {

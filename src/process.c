@@ -3,6 +3,7 @@
 #include "process.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -10,6 +11,13 @@
 
 #include "base/crypto.h"
 #include "config/config.h"
+
+enum {
+    OWN_PAGES_BYTES_MIN = 128 * 1024,
+    /* What a heap keeps above its last block, so that a busy worker does not give it back and take
+     * it again. */
+    HEAP_SPARE_BYTES_MAX = 1024 * 1024,
+};
 
 /* What libraries may still see. A name that ends in '*' stands for all that begin so. Left out on
  * purpose: SSLKEYLOGFILE, *_proxy, SSL_CERT_*, OPENSSL_CONF, CURL_CA_BUNDLE, LD_*. */
@@ -112,6 +120,16 @@ bool process_harden(void)
     (void)signal(SIGPIPE, SIG_IGN);
     return setrlimit(RLIMIT_CORE, &no_core) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 &&
            prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+void process_tune_memory(void)
+{
+    /* glibc raises the size from which a block gets pages of its own once such a block was freed;
+     * the tables then come from the heap, where calloc() writes zeros into used pages. */
+    (void)mallopt(M_MMAP_THRESHOLD, OWN_PAGES_BYTES_MIN);
+    (void)mallopt(M_TRIM_THRESHOLD, HEAP_SPARE_BYTES_MAX);
+    /* A huge page would make 2 MiB of the first entry in a table. Refused: nothing is lost. */
+    (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 }
 
 uint64_t process_raise_descriptors(void)

@@ -26,8 +26,8 @@ struct table_entry {
 
 struct table_shard {
     pthread_mutex_t lock;
-    uint32_t *buckets; /* owned, [bucket_mask + 1] */
-    uint8_t *slots;    /* owned, [slot_count] of entry_bytes */
+    uint8_t *slots;    /* owned, [slot_count] of entry_bytes, and the buckets behind them */
+    uint32_t *buckets; /* [bucket_mask + 1] */
     uint32_t bucket_mask;
     uint32_t slot_count;
     uint32_t fresh;         /* slots from here on were never used */
@@ -76,9 +76,13 @@ static bool shard_init(struct table *t, struct table_shard *shard, size_t slots)
     shard->fresh = 1;
     shard->hand = 1;
     shard->next_expiry_ms = TABLE_NEVER_MS;
-    shard->buckets = calloc(buckets, sizeof(uint32_t));
-    shard->slots = calloc(slots, t->entry_bytes);
-    return shard->buckets && shard->slots;
+    /* One block, large enough for pages of its own: those that are never used are never there. */
+    const size_t slots_bytes = slots * t->entry_bytes;
+    shard->slots = calloc(1, slots_bytes + buckets * sizeof(uint32_t));
+    if (!shard->slots)
+        return false;
+    shard->buckets = (uint32_t *)(void *)(shard->slots + slots_bytes);
+    return true;
 }
 
 struct table *table_create(size_t entries_max, size_t value_bytes, table_drop_fn *drop)
@@ -145,7 +149,6 @@ void table_destroy(struct table *t)
             if (entry->used && t->drop)
                 t->drop(entry->value);
         }
-        free(shard->buckets);
         free(shard->slots);
         (void)pthread_mutex_destroy(&shard->lock);
     }

@@ -2,6 +2,8 @@
 """Readiness and the ways to end: probes, the two phases of a drain, a second signal, what is still
 under way."""
 import json
+import pathlib
+import re
 import signal
 import threading
 import time
@@ -10,6 +12,7 @@ import pytest
 
 from harness.device import unique
 from harness.hostile import Reply
+from harness.paths import SANITIZER
 from harness.waiting import until
 
 START = {"user_id": "user-1"}
@@ -267,3 +270,14 @@ def test_it_ends_with_idle_connections_open(bff, hostile, workers):
     service.stop()
     for connection in connections:
         connection.close()
+
+
+# ---- memory
+
+# A sanitizer's own memory would be counted too.
+if SANITIZER == "none":
+    def test_tables_for_the_worst_case_cost_little_until_it_comes(bff, hostile):
+        service = bff(hostile, BFF_USED_CHALLENGES_MAX=1_000_000)
+        status = pathlib.Path(f"/proc/{service.pid}/status").read_text()
+        anonymous_kib = int(re.search(r"^RssAnon:\s+(\d+) kB$", status, re.M).group(1))
+        assert anonymous_kib < 8 * 1024, status
