@@ -10,7 +10,7 @@
 enum {
     ANSWER_BYTES_DEFAULT = 256 * 1024,
     WAITING_CALLS_MAX = 4096, /* behind connections_max */
-    IDLE_HANDLES_MAX = 32,
+    IDLE_HANDLES_MAX = 512, /* some KB each: what a busy worker has in use at once */
     CURL_TEXT_BYTES = 256, /* CURL_ERROR_SIZE */
     PORT_BUCKETS = 256,
 };
