@@ -71,45 +71,35 @@ static bool grow(struct buf *b, size_t needed)
     return true;
 }
 
-/* Room for n more bytes and the terminator. */
-static bool reserve(struct buf *b, size_t n)
+/* With the terminator. */
+char *buf_room_grown(struct buf *b, size_t n)
 {
     if (b->state != BUF_OK)
-        return false;
+        return NULL;
     assert(b->max > 0 && b->len <= b->max);
-    if (n > b->max - b->len)
-        return fail(b, BUF_FULL);
-    return n < b->cap - b->len || grow(b, b->len + n + 1);
-}
-
-char *buf_room(struct buf *b, size_t n)
-{
-    return reserve(b, n) ? b->ptr + b->len : NULL;
-}
-
-void buf_added(struct buf *b, size_t n)
-{
-    assert(b->ptr && n < b->cap - b->len);
-    b->len += n;
-    b->ptr[b->len] = '\0';
+    if (n > b->max - b->len) {
+        (void)fail(b, BUF_FULL);
+        return NULL;
+    }
+    if (n >= b->cap - b->len && !grow(b, b->len + n + 1))
+        return NULL;
+    return b->ptr + b->len;
 }
 
 void buf_append(struct buf *b, struct str bytes)
 {
-    if (bytes.len == 0 || !reserve(b, bytes.len))
+    if (bytes.len == 0)
         return;
-    memcpy(b->ptr + b->len, bytes.ptr, bytes.len);
+    char *to = buf_room(b, bytes.len);
+    if (!to)
+        return;
+    memcpy(to, bytes.ptr, bytes.len);
     buf_added(b, bytes.len);
 }
 
 void buf_append_z(struct buf *b, const char *z)
 {
     buf_append(b, str_of(z));
-}
-
-void buf_append_byte(struct buf *b, char c)
-{
-    buf_append(b, (struct str){&c, 1});
 }
 
 void buf_append_u64(struct buf *b, uint64_t value)
@@ -141,7 +131,7 @@ void buf_printf(struct buf *b, const char *format, ...)
     va_end(args);
     if (n < 0)
         (void)fail(b, BUF_NO_MEMORY);
-    else if (reserve(b, (size_t)n)) {
+    else if (buf_room(b, (size_t)n)) {
         (void)vsnprintf(b->ptr + b->len, (size_t)n + 1, format, again);
         buf_added(b, (size_t)n);
     }

@@ -4,6 +4,7 @@
  * Contents are cleansed when grown, reset or freed: answers carry tokens. */
 #pragma once
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdint.h>
 
@@ -28,13 +29,35 @@ void buf_finish(struct buf *b);
 void buf_reset(struct buf *b);
 void buf_append(struct buf *b, struct str bytes);
 void buf_append_z(struct buf *b, const char *z);
-void buf_append_byte(struct buf *b, char c);
 void buf_append_u64(struct buf *b, uint64_t value);
 void buf_append_i64(struct buf *b, int64_t value);
 void buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Of buf_room(): where the allocation does not have the room yet, or must not have it. */
+NODISCARD char *buf_room_grown(struct buf *b, size_t n);
+
 /* Makes room for n more bytes and returns where they go, NULL on failure; then buf_added(n). */
-NODISCARD char *buf_room(struct buf *b, size_t n);
-void buf_added(struct buf *b, size_t n);
+NODISCARD static inline char *buf_room(struct buf *b, size_t n)
+{
+    if (b->state == BUF_OK && n < b->cap - b->len && n <= b->max - b->len)
+        return b->ptr + b->len;
+    return buf_room_grown(b, n);
+}
+
+static inline void buf_added(struct buf *b, size_t n)
+{
+    assert(b->ptr && n < b->cap - b->len);
+    b->len += n;
+    b->ptr[b->len] = '\0';
+}
+
+static inline void buf_append_byte(struct buf *b, char c)
+{
+    char *to = buf_room(b, 1);
+    if (to) {
+        *to = c;
+        buf_added(b, 1);
+    }
+}
 
 static inline bool buf_ok(const struct buf *b)
 {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The JSON writer. Whatever bytes a string holds, the output is valid JSON in valid UTF-8 without
  * control characters, DEL and C1 included: the same writer makes log lines. */
+#include <string.h>
+
 #include "base/buf.h"
 #include "base/json.h"
 
@@ -64,10 +66,28 @@ static void append_escape(struct buf *out, unsigned code)
     buf_append(out, (struct str){text, sizeof(text)});
 }
 
+/* Does one of the eight bytes not stand for itself: a control character, '"', '\\', DEL or above?
+ * Byte-wise tests in one word; a borrow can only make a true answer of a later byte true too. */
+static bool has_special(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t tops = ones << 7;
+    const uint64_t quote = word ^ (ones * '"');
+    const uint64_t backslash = word ^ (ones * '\\');
+    const uint64_t del = word ^ (ones * 0x7F);
+    return ((word | (word - ones * 0x20) | (quote - ones) | (backslash - ones) | (del - ones)) &
+            tops) != 0;
+}
+
 /* Bytes at the start of text that stand for themselves. */
 static size_t plain_length(struct str text)
 {
     size_t n = 0;
+    for (uint64_t word; text.len - n >= sizeof(word); n += sizeof(word)) {
+        memcpy(&word, text.ptr + n, sizeof(word));
+        if (has_special(word))
+            break;
+    }
     while (n < text.len) {
         const unsigned char c = (unsigned char)text.ptr[n];
         if (c < 0x20 || c == '"' || c == '\\' || c >= 0x7F)
@@ -98,7 +118,7 @@ static size_t append_special(struct buf *out, struct str text)
     return n;
 }
 
-static void append_string(struct buf *out, struct str text)
+static void append_escaped(struct buf *out, struct str text)
 {
     buf_append_byte(out, '"');
     while (text.len > 0) {
@@ -113,11 +133,36 @@ static void append_string(struct buf *out, struct str text)
     buf_append_byte(out, '"');
 }
 
+/* The usual case goes into the buffer in one piece: with the comma in front of it, and behind it
+ * the colon when it is a name. */
+static void append_string(struct json_writer *w, struct str text, bool is_name)
+{
+    if (plain_length(text) < text.len) {
+        before_value(w);
+        append_escaped(w->out, text);
+        if (is_name)
+            buf_append_byte(w->out, ':');
+        return;
+    }
+    const size_t bytes = text.len + 2 + w->need_comma + is_name;
+    char *to = buf_room(w->out, bytes);
+    if (!to)
+        return;
+    if (w->need_comma)
+        *to++ = ',';
+    *to++ = '"';
+    if (text.len > 0)
+        memcpy(to, text.ptr, text.len);
+    to += text.len;
+    *to++ = '"';
+    if (is_name)
+        *to = ':';
+    buf_added(w->out, bytes);
+}
+
 void jw_key_str(struct json_writer *w, struct str name)
 {
-    before_value(w);
-    append_string(w->out, name);
-    buf_append_byte(w->out, ':');
+    append_string(w, name, true);
     w->need_comma = false;
 }
 
@@ -128,8 +173,8 @@ void jw_key(struct json_writer *w, const char *name)
 
 void jw_string(struct json_writer *w, struct str value)
 {
-    before_value(w);
-    append_string(w->out, value);
+    append_string(w, value, false);
+    w->need_comma = true;
 }
 
 void jw_int(struct json_writer *w, int64_t value)

@@ -66,6 +66,32 @@ START_TEST(strings_are_escaped)
 }
 END_TEST
 
+/* Long strings are looked at a word at a time; the byte must be treated as it is alone. */
+START_TEST(a_byte_is_treated_alike_wherever_it_stands)
+{
+    enum { TEXT_BYTES = 19 };
+    for (int c = 0; c < 256; c++) {
+        const char byte = (char)c;
+        AUTO_BUF struct buf alone = {0};
+        buf_init(&alone, 64);
+        struct json_writer w;
+        jw_init(&w, &alone);
+        jw_string(&w, (struct str){&byte, 1});
+        for (size_t at = 0; at < TEXT_BYTES; at++) {
+            char text[TEXT_BYTES];
+            memset(text, 'x', sizeof(text));
+            text[at] = byte;
+            AUTO_BUF struct buf out = {0};
+            buf_init(&out, 64);
+            jw_init(&w, &out);
+            jw_string(&w, (struct str){text, sizeof(text)});
+            ck_assert_uint_eq(out.len, alone.len + TEXT_BYTES - 1);
+            ck_assert_mem_eq(out.ptr + 1 + at, alone.ptr + 1, alone.len - 2);
+        }
+    }
+}
+END_TEST
+
 START_TEST(any_bytes_make_valid_json)
 {
     ck_assert(crypto_init());
@@ -93,5 +119,6 @@ int main(void)
     tcase_add_test(tests, commas_stand_between_and_nowhere_else);
     tcase_add_loop_test(tests, strings_are_escaped, 0, (int)ARRAY_LEN(escape_cases));
     tcase_add_test(tests, any_bytes_make_valid_json);
+    tcase_add_test(tests, a_byte_is_treated_alike_wherever_it_stands);
     return unit_run(tests, "json_write");
 }
