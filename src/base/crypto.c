@@ -12,6 +12,7 @@
 #include <openssl/rand.h>
 
 #include "base/auto.h"
+#include "base/crypto_internal.h"
 
 enum { HMAC_BLOCK_BYTES = 64 };
 
@@ -63,10 +64,12 @@ bool crypto_init(void)
         return true;
     sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
     aes_256_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-    if (sha256 && aes_256_gcm && pthread_key_create(&contexts_key, contexts_destroy) == 0) {
+    if (sha256 && aes_256_gcm && crypto_curves_init() &&
+        pthread_key_create(&contexts_key, contexts_destroy) == 0) {
         ready = true;
         return true;
     }
+    crypto_curves_finish();
     EVP_MD_free(sha256);
     EVP_CIPHER_free(aes_256_gcm);
     sha256 = NULL;
@@ -86,6 +89,7 @@ void crypto_finish(void)
     contexts_destroy(pthread_getspecific(contexts_key));
     (void)pthread_setspecific(contexts_key, NULL);
     (void)pthread_key_delete(contexts_key);
+    crypto_curves_finish();
     EVP_MD_free(sha256);
     EVP_CIPHER_free(aes_256_gcm);
     sha256 = NULL;

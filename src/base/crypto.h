@@ -28,6 +28,10 @@ NODISCARD bool aead_seal(const uint8_t key[AEAD_KEY_BYTES], const uint8_t nonce[
 /* out has room for sealed.len - AEAD_TAG_BYTES. False: not authentic (out is cleansed). */
 NODISCARD bool aead_open(const uint8_t key[AEAD_KEY_BYTES], const uint8_t nonce[AEAD_NONCE_BYTES],
                          struct str aad, struct str sealed, uint8_t *out);
+enum crypto_curve { CRYPTO_P256, CRYPTO_P384, CRYPTO_P521, CRYPTO_CURVE_COUNT };
+/* Is this encoding (SEC 1 section 2.3.4) that of a public key: a point of the curve other than the
+ * one at infinity? These curves have no smaller subgroups, so nothing else is left to check. */
+NODISCARD bool crypto_point_is_good(enum crypto_curve curve, struct str point);
 /* Constant time in the length of the inputs; false when the lengths differ. */
 bool crypto_equal(struct str a, struct str b);
 void crypto_cleanse(void *p, size_t bytes);

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The policy for device public keys (api.md register): text in, verdict out. The text is forwarded
- * to the vendor unchanged, so everything that two readers could read differently is refused. */
+ * to the vendor unchanged, so everything that two readers could read differently is refused: the
+ * DER is walked here, byte for byte, because OpenSSL's decoder takes BER as well, and 300 us. */
 #include "identity/jwk.h"
 
-#include <openssl/core_names.h>
-#include <openssl/decoder.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-
 #include "base/base64.h"
+#include "base/crypto.h"
 
 enum {
     DEVICE_KEY_TEXT_MAX = 8192, /* an RSA-8192 key takes 1,500 */
@@ -16,29 +13,32 @@ enum {
     RSA_BITS_MAX = 8192,
 };
 
-/* OpenSSL's names of the two encodings. */
-static const char SPKI[] = "SubjectPublicKeyInfo";
-static const char PKCS1[] = "type-specific";
+/* X.680, universal class; SEQUENCE is constructed. */
+enum {
+    TAG_INTEGER = 0x02,
+    TAG_BIT_STRING = 0x03,
+    TAG_NULL = 0x05,
+    TAG_OID = 0x06,
+    TAG_SEQUENCE = 0x30,
+};
 
-static void pkey_freep(EVP_PKEY **key)
-{
-    EVP_PKEY_free(*key);
-}
+enum encoding { ENCODING_NONE, ENCODING_SPKI, ENCODING_PKCS1 };
 
-static void pkey_ctx_freep(EVP_PKEY_CTX **ctx)
-{
-    EVP_PKEY_CTX_free(*ctx);
-}
+/* rsaEncryption and id-ecPublicKey (RFC 3279 section 2.3) */
+static const struct str ALGORITHMS[] = {
+    [DEVICE_KEY_RSA] = {"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", 9},
+    [DEVICE_KEY_EC] = {"\x2a\x86\x48\xce\x3d\x02\x01", 7},
+};
 
-static void decoder_freep(OSSL_DECODER_CTX **ctx)
-{
-    OSSL_DECODER_CTX_free(*ctx);
-}
-
-static void bignum_freep(BIGNUM **number)
-{
-    BN_free(*number);
-}
+/* RFC 5480 section 2.1.1.1 */
+static const struct {
+    struct str oid;
+    enum crypto_curve curve;
+} CURVES[] = {
+    {{"\x2a\x86\x48\xce\x3d\x03\x01\x07", 8}, CRYPTO_P256},
+    {{"\x2b\x81\x04\x00\x22", 5}, CRYPTO_P384},
+    {{"\x2b\x81\x04\x00\x23", 5}, CRYPTO_P521},
+};
 
 static bool is_space(char c)
 {
@@ -69,143 +69,192 @@ static bool pem_body(struct str text, struct str begin, struct str end, struct s
            (ret_body->ptr[ret_body->len - 1] == '\r' || ret_body->ptr[ret_body->len - 1] == '\n');
 }
 
-/* *ret_labelled: the encoding that a PEM label names; NULL for bare base64. */
-static bool unwrap(struct str text, struct str *ret_base64, const char **ret_labelled)
+/* *ret_labelled: the encoding that a PEM label names; none for bare base64. */
+static bool unwrap(struct str text, struct str *ret_base64, enum encoding *ret_labelled)
 {
-    *ret_labelled = NULL;
+    *ret_labelled = ENCODING_NONE;
     if (!str_starts_with(text, STR("-----"))) {
         *ret_base64 = text;
         return true;
     }
-    *ret_labelled = SPKI;
+    *ret_labelled = ENCODING_SPKI;
     if (pem_body(text, STR("-----BEGIN PUBLIC KEY-----"), STR("-----END PUBLIC KEY-----"),
                  ret_base64))
         return true;
-    *ret_labelled = PKCS1;
+    *ret_labelled = ENCODING_PKCS1;
     return pem_body(text, STR("-----BEGIN RSA PUBLIC KEY-----"),
                     STR("-----END RSA PUBLIC KEY-----"), ret_base64);
 }
 
-/* Length of the DER element that starts at der, header included; 0 when its header is malformed,
- * indefinite or not of the shortest form. OpenSSL's reader alone would take BER. */
-static size_t der_element_len(const uint8_t *der, size_t len)
+/* Takes the next DER element, which must have this tag; *ret is its contents. Lengths of the
+ * shortest form alone: another would be BER. */
+static bool take(struct str *in, uint8_t tag, struct str *ret)
 {
-    if (len < 2)
-        return 0;
-    if (der[1] < 0x80)
-        return 2u + der[1];
-    if (der[1] == 0x81 && len >= 3 && der[2] >= 0x80)
-        return 3u + der[2];
-    if (der[1] == 0x82 && len >= 4 && der[2] != 0)
-        return 4u + ((size_t)der[2] << 8) + der[3];
-    return 0;
-}
+    const uint8_t *at = (const uint8_t *)in->ptr;
+    size_t header = 2;
+    size_t len = 0;
 
-static EVP_PKEY *der_decode(const uint8_t *der, size_t len, const char *type, const char *structure)
-{
-    EVP_PKEY *pkey = NULL;
-    AUTO(decoder_freep)
-    OSSL_DECODER_CTX *ctx = OSSL_DECODER_CTX_new_for_pkey(&pkey, "DER", structure, type,
-                                                          EVP_PKEY_PUBLIC_KEY, NULL, NULL);
-    const unsigned char *at = der;
-    size_t left = len;
-
-    if (!ctx || OSSL_DECODER_from_data(ctx, &at, &left) != 1 || left != 0) {
-        EVP_PKEY_free(pkey);
-        return NULL;
-    }
-    return pkey;
-}
-
-static bool rsa_is_good(const EVP_PKEY *pkey, const char **ret_what)
-{
-    AUTO(bignum_freep) BIGNUM *n = NULL;
-    AUTO(bignum_freep) BIGNUM *e = NULL;
-
-    *ret_what = "RSA key cannot be read";
-    if (EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_N, &n) != 1 ||
-        EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &e) != 1)
+    if (in->len < 2 || at[0] != tag)
         return false;
-    if (BN_num_bits(n) < RSA_BITS_MIN || BN_num_bits(n) > RSA_BITS_MAX) {
+    if (at[1] < 0x80) {
+        len = at[1];
+    } else if (at[1] == 0x81 && in->len >= 3 && at[2] >= 0x80) {
+        header = 3;
+        len = at[2];
+    } else if (at[1] == 0x82 && in->len >= 4 && at[2] != 0) {
+        header = 4;
+        len = (size_t)at[2] << 8 | at[3];
+    } else {
+        return false;
+    }
+    if (len > in->len - header)
+        return false;
+    *ret = (struct str){in->ptr + header, len};
+    *in = (struct str){in->ptr + header + len, in->len - header - len};
+    return true;
+}
+
+/* A positive INTEGER of the shortest form, without the byte that carries its sign. */
+static bool take_number(struct str *in, struct str *ret)
+{
+    struct str number;
+
+    if (!take(in, TAG_INTEGER, &number) || number.len == 0)
+        return false;
+    const uint8_t first = (uint8_t)number.ptr[0];
+    if (first == 0 && number.len > 1) {
+        number.ptr++;
+        number.len--;
+        if ((uint8_t)number.ptr[0] < 0x80)
+            return false;
+    } else if (first == 0 || first >= 0x80) {
+        return false;
+    }
+    *ret = number;
+    return true;
+}
+
+static bool is_odd(struct str number)
+{
+    return (number.ptr[number.len - 1] & 1) != 0;
+}
+
+static size_t count_bits(struct str number)
+{
+    size_t bits = number.len * 8;
+
+    for (unsigned first = (uint8_t)number.ptr[0]; first < 0x80; first <<= 1)
+        bits--;
+    return bits;
+}
+
+/* RSAPublicKey (RFC 8017 A.1.1): what is inside of its SEQUENCE. */
+static bool rsa_is_good(struct str in, const char **ret_what)
+{
+    struct str n, e;
+
+    if (!take_number(&in, &n) || !take_number(&in, &e) || in.len != 0)
+        return false;
+    if (count_bits(n) < RSA_BITS_MIN || count_bits(n) > RSA_BITS_MAX) {
         *ret_what = "RSA modulus is not of 2048 to 8192 bits";
         return false;
     }
-    if (!BN_is_odd(n) || BN_is_negative(n)) {
+    if (!is_odd(n)) {
         *ret_what = "RSA modulus is not odd";
         return false;
     }
-    if (!BN_is_odd(e) || BN_is_one(e) || BN_is_negative(e) || BN_num_bits(e) > RSA_BITS_MIN) {
+    if (!is_odd(e) || count_bits(e) == 1 || count_bits(e) > RSA_BITS_MIN) {
         *ret_what = "RSA exponent is not odd and at least 3";
         return false;
     }
     return true;
 }
 
-static bool ec_is_good(EVP_PKEY *pkey, const char **ret_what)
+/* Explicit parameters are no OBJECT IDENTIFIER, so they name no curve: they may be those of another
+ * one in disguise (CVE-2020-0601). */
+static bool ec_is_good(struct str parameters, struct str point, const char **ret_what)
 {
-    static const char *const GROUPS[] = {"prime256v1", "secp384r1", "secp521r1"};
-    char group[64] = "";
-    int explicit_parameters = 1;
-    bool known = false;
+    struct str oid;
 
+    if (parameters.len == 0)
+        return false;
     *ret_what = "EC curve is not P-256, P-384 or P-521";
-    if (EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL) != 1)
+    if (!take(&parameters, TAG_OID, &oid) || parameters.len != 0)
         return false;
-    for (size_t i = 0; i < ARRAY_LEN(GROUPS); i++)
-        known = known || strcmp(group, GROUPS[i]) == 0;
-    /* Explicit parameters may be those of another curve in disguise (CVE-2020-0601). */
-    if (!known ||
-        EVP_PKEY_get_int_param(pkey, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS,
-                               &explicit_parameters) != 1 ||
-        explicit_parameters != 0)
-        return false;
-
-    AUTO(pkey_ctx_freep) EVP_PKEY_CTX *check = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
-    *ret_what = "EC point is not on the curve";
-    return check && EVP_PKEY_public_check(check) == 1;
+    for (size_t i = 0; i < ARRAY_LEN(CURVES); i++) {
+        if (!str_eq(oid, CURVES[i].oid))
+            continue;
+        *ret_what = "EC point is not on the curve";
+        return crypto_point_is_good(CURVES[i].curve, point);
+    }
+    return false;
 }
 
-/* Which of the two a DER element is: SPKI starts with the algorithm, a SEQUENCE; PKCS#1 with the
- * modulus, an INTEGER. OpenSSL alone takes either for the other. */
-static const char *structure_of(const uint8_t *der, size_t len)
+/* The body of an RSA SubjectPublicKeyInfo's bit string is a DER document of its own. */
+static bool rsa_spki_is_good(struct str parameters, struct str key, const char **ret_what)
 {
-    const size_t header_len = len < 2 || der[1] < 0x80 ? 2 : 2u + (der[1] & 0x7f);
+    struct str null, inside;
 
-    if (len <= header_len)
-        return NULL;
-    if (der[header_len] == 0x30)
-        return SPKI;
-    return der[header_len] == 0x02 ? PKCS1 : NULL;
+    /* RFC 3279 section 2.3.1 demands NULL; some writers leave it out. */
+    if (parameters.len != 0 &&
+        (!take(&parameters, TAG_NULL, &null) || null.len != 0 || parameters.len != 0))
+        return false;
+    return take(&key, TAG_SEQUENCE, &inside) && key.len == 0 && rsa_is_good(inside, ret_what);
 }
 
-static bool der_check(const uint8_t *der, size_t len, enum device_key_type type,
-                      const char *labelled, const char **ret_what)
+/* SubjectPublicKeyInfo (RFC 5280 section 4.1): what is inside of its SEQUENCE. */
+static bool spki_is_good(struct str in, enum device_key_type type, const char **ret_what)
 {
+    struct str algorithm, oid, bits;
+
+    if (!take(&in, TAG_SEQUENCE, &algorithm) || !take(&algorithm, TAG_OID, &oid) ||
+        !take(&in, TAG_BIT_STRING, &bits) || in.len != 0)
+        return false;
+    /* The first byte counts unused bits, of which whole bytes have none. */
+    if (!str_eq(oid, ALGORITHMS[type]) || bits.len == 0 || bits.ptr[0] != 0)
+        return false;
+    const struct str key = {bits.ptr + 1, bits.len - 1};
+    return type == DEVICE_KEY_RSA ? rsa_spki_is_good(algorithm, key, ret_what)
+                                  : ec_is_good(algorithm, key, ret_what);
+}
+
+/* Which of the two it is: SPKI starts with the algorithm, a SEQUENCE; PKCS#1 with the modulus, an
+ * INTEGER. */
+static enum encoding encoding_of(struct str inside)
+{
+    if (inside.len == 0)
+        return ENCODING_NONE;
+    if (inside.ptr[0] == TAG_SEQUENCE)
+        return ENCODING_SPKI;
+    return inside.ptr[0] == TAG_INTEGER ? ENCODING_PKCS1 : ENCODING_NONE;
+}
+
+static bool der_check(struct str der, enum device_key_type type, enum encoding labelled,
+                      const char **ret_what)
+{
+    struct str inside;
+
     *ret_what = "key is not one DER structure without trailing bytes";
-    if (len == 0 || der[0] != 0x30 || der_element_len(der, len) != len)
+    if (!take(&der, TAG_SEQUENCE, &inside) || der.len != 0)
         return false;
 
-    const char *structure = structure_of(der, len);
+    const enum encoding encoding = encoding_of(inside);
     *ret_what = "key is not what its PEM label says";
-    if (labelled && labelled != structure)
+    if (labelled != ENCODING_NONE && labelled != encoding)
         return false;
 
     *ret_what =
         type == DEVICE_KEY_RSA ? "key is not an RSA public key" : "key is not an EC public key";
-    if (!structure || (structure == PKCS1 && type != DEVICE_KEY_RSA))
-        return false;
-    AUTO(pkey_freep)
-    EVP_PKEY *pkey = der_decode(der, len, type == DEVICE_KEY_RSA ? "RSA" : "EC", structure);
-    if (!pkey)
-        return false;
-    return type == DEVICE_KEY_RSA ? rsa_is_good(pkey, ret_what) : ec_is_good(pkey, ret_what);
+    if (encoding == ENCODING_SPKI)
+        return spki_is_good(inside, type, ret_what);
+    return encoding == ENCODING_PKCS1 && type == DEVICE_KEY_RSA && rsa_is_good(inside, ret_what);
 }
 
 bool device_key_check(struct str text, enum device_key_type type, const char **ret_what)
 {
     uint8_t der[DEVICE_KEY_TEXT_MAX / 4 * 3 + 3];
     struct str base64;
-    const char *labelled;
+    enum encoding labelled;
     size_t len = 0;
 
     if (text.len == 0 || text.len > DEVICE_KEY_TEXT_MAX) {
@@ -220,7 +269,5 @@ bool device_key_check(struct str text, enum device_key_type type, const char **r
         *ret_what = "key is not base64";
         return false;
     }
-    const bool good = der_check(der, len, type, labelled, ret_what);
-    ERR_clear_error();
-    return good;
+    return der_check((struct str){(const char *)der, len}, type, labelled, ret_what);
 }

@@ -23,7 +23,7 @@ WALLS = {
     r"curl/.*": rf"src/net/http_client[a-z_]*\.c|{TOOLS}",
     r"jwt\.h": rf"src/identity/token_endpoint[a-z_]*\.c|{TOOLS}",
     r"cjson/.*|cJSON\.h": rf"src/base/json[a-z_]*\.c|{TOOLS}",
-    r"openssl/.*": rf"src/base/crypto[a-z_]*\.c|src/identity/(jwk|device_key|token_endpoint)[a-z_]*\.c"
+    r"openssl/.*": rf"src/base/crypto[a-z_]*\.c|src/identity/(jwk|token_endpoint)[a-z_]*\.c"
                    rf"|src/identity/jwk_internal\.h|{TOOLS}",
 }
 THIRD_PARTY = re.compile("|".join(WALLS))

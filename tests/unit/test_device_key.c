@@ -13,6 +13,7 @@
 #include <openssl/rsa.h>
 
 #include "base/base64.h"
+#include "base/crypto.h"
 #include "identity/jwk.h"
 
 static bool check(const char *text, enum device_key_type type)
@@ -72,6 +73,7 @@ static EVP_PKEY *ec;
 
 static void setup(void)
 {
+    ck_assert(crypto_init());
     rsa = jose_rsa_key(2048);
     ec = jose_ec_key("P-256");
 }
@@ -80,6 +82,7 @@ static void teardown(void)
 {
     EVP_PKEY_free(rsa);
     EVP_PKEY_free(ec);
+    crypto_finish();
 }
 
 START_TEST(every_documented_encoding_is_accepted)
@@ -351,6 +354,115 @@ START_TEST(indefinite_and_long_forms_are_refused)
 }
 END_TEST
 
+/* ---- beside OpenSSL's decoder */
+
+/* What the policy says about a key that OpenSSL has read. */
+static bool policy_allows(EVP_PKEY *key)
+{
+    char group[64] = "";
+    bool good = false;
+
+    if (EVP_PKEY_is_a(key, "RSA")) {
+        BIGNUM *e = NULL;
+        ck_assert_int_eq(EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &e), 1);
+        const int bits = EVP_PKEY_get_bits(key);
+        BIGNUM *n = NULL;
+        ck_assert_int_eq(EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_N, &n), 1);
+        good = bits >= 2048 && bits <= 8192 && BN_is_odd(n) && BN_is_odd(e) && !BN_is_one(e) &&
+               BN_num_bits(e) <= 2048;
+        BN_free(e);
+        BN_free(n);
+        return good;
+    }
+    if (!EVP_PKEY_is_a(key, "EC") || EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) != 1)
+        return false;
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+    good = (strcmp(group, "prime256v1") == 0 || strcmp(group, "secp384r1") == 0 ||
+            strcmp(group, "secp521r1") == 0) &&
+           EVP_PKEY_public_check(ctx) == 1;
+    EVP_PKEY_CTX_free(ctx);
+    return good;
+}
+
+/* The only encoding of the key that OpenSSL writes: with the point's form that it was read in. */
+static bool is_canonical(EVP_PKEY *key, struct str der)
+{
+    unsigned char *again = NULL;
+    const int len = i2d_PUBKEY(key, &again);
+    const bool same = len > 0 && str_eq((struct str){(const char *)again, (size_t)len}, der);
+
+    OPENSSL_free(again);
+    return same;
+}
+
+/* What we take is a key for OpenSSL and the policy; what is a key there in its one encoding is one
+ * here. */
+static void compare(struct str der, enum device_key_type type, size_t *accepted)
+{
+    const unsigned char *at = (const unsigned char *)der.ptr;
+    EVP_PKEY *key = d2i_PUBKEY(NULL, &at, (long)der.len);
+    const bool whole = key && (const char *)at == der.ptr + der.len;
+    const bool allowed = whole && policy_allows(key);
+    const bool ours = check_der(der, NULL, type);
+
+    ck_assert_msg(!ours || allowed, "taken here alone");
+    ck_assert_msg(ours || !allowed || !is_canonical(key, der), "refused here alone");
+    *accepted += ours;
+    EVP_PKEY_free(key);
+}
+
+static void compare_changed(struct str der, enum device_key_type type, size_t *accepted)
+{
+    static const uint8_t FLIPS[] = {0x01, 0x02, 0x04, 0x20, 0x80, 0xff};
+    char bytes[2048];
+
+    ck_assert_uint_lt(der.len + 1, sizeof(bytes));
+    for (size_t at = 0; at < der.len; at++) {
+        for (size_t i = 0; i < ARRAY_LEN(FLIPS); i++) {
+            memcpy(bytes, der.ptr, der.len);
+            bytes[at] = (char)(bytes[at] ^ FLIPS[i]);
+            compare((struct str){bytes, der.len}, type, accepted);
+        }
+        memmove(bytes + at, der.ptr + at + 1, der.len - at - 1);
+        compare((struct str){bytes, der.len - 1}, type, accepted);
+    }
+}
+
+START_TEST(no_change_of_a_byte_is_judged_otherwise_than_by_openssl)
+{
+    static const struct {
+        const char *curve; /* NULL: RSA */
+        const char *form;
+    } KEYS[] = {{NULL, NULL},        {"P-256", "uncompressed"}, {"P-256", "compressed"},
+                {"P-256", "hybrid"}, {"P-384", "uncompressed"}, {"P-521", "compressed"}};
+    AUTO_BUF struct buf der;
+    EVP_PKEY *key = KEYS[_i].curve ? jose_ec_key(KEYS[_i].curve) : rsa;
+    const enum device_key_type type = KEYS[_i].curve ? DEVICE_KEY_EC : DEVICE_KEY_RSA;
+    size_t accepted = 0;
+
+    if (KEYS[_i].curve)
+        ck_assert_int_eq(EVP_PKEY_set_utf8_string_param(
+                             key, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, KEYS[_i].form),
+                         1);
+    buf_init(&der, 4096);
+    der_of(key, "SubjectPublicKeyInfo", &der);
+    compare(buf_str(&der), type, &accepted);
+    ck_assert_uint_eq(accepted, 1);
+    compare_changed(buf_str(&der), type, &accepted);
+    if (KEYS[_i].curve)
+        EVP_PKEY_free(key);
+}
+END_TEST
+
+START_TEST(the_point_at_infinity_is_no_key)
+{
+    static const char DER[] =
+        "\x30\x19\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48"
+        "\xce\x3d\x03\x01\x07\x03\x02\x00\x00";
+    ck_assert(!check_der((struct str){DER, sizeof(DER) - 1}, NULL, DEVICE_KEY_EC));
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("device_key");
@@ -368,5 +480,7 @@ int main(void)
     tcase_add_test(t, labels_must_name_what_is_inside);
     tcase_add_test(t, texts_that_are_no_key_are_refused);
     tcase_add_test(t, indefinite_and_long_forms_are_refused);
+    tcase_add_loop_test(t, no_change_of_a_byte_is_judged_otherwise_than_by_openssl, 0, 6);
+    tcase_add_test(t, the_point_at_infinity_is_no_key);
     return unit_run(t, "device_key");
 }
