@@ -259,7 +259,7 @@ static bool fill_call(struct call *call, const struct call_request *request)
     call->request = *request;
     call->request.authorization = (struct str){0};
     call->request.traceparent = call->request.accept = call->request.content_type = NULL;
-    call->headers = call_headers_build(request);
+    call->headers = call_headers_build(call->client->user_agent, request);
     return call->headers != NULL;
 }
 

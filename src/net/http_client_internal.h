@@ -10,8 +10,8 @@
 enum {
     ANSWER_BYTES_DEFAULT = 256 * 1024,
     WAITING_CALLS_MAX = 4096, /* behind connections_max */
-    IDLE_HANDLES_MAX = 512, /* some KB each: what a busy worker has in use at once */
-    CURL_TEXT_BYTES = 256, /* CURL_ERROR_SIZE */
+    IDLE_HANDLES_MAX = 512,   /* some KB each: what a busy worker has in use at once */
+    CURL_TEXT_BYTES = 256,    /* CURL_ERROR_SIZE */
     PORT_BUCKETS = 256,
 };
 
@@ -96,7 +96,8 @@ bool client_connection_is_quiet(struct http_client *c, uint16_t local_port);
 
 /* ---- http_client_transfer.c: one call as a libcurl transfer */
 /* NULL: out of memory, or longer than HEADER_BYTES_MAX. */
-NODISCARD struct call_headers *call_headers_build(const struct call_request *request);
+NODISCARD struct call_headers *call_headers_build(const char *user_agent,
+                                                  const struct call_request *request);
 /* Accepts NULL. */
 void call_headers_free(struct call_headers *h);
 /* Gives the call to libcurl. False: out of memory. */

@@ -17,7 +17,7 @@ enum {
     CONNECTION_LIFE_MAX_S = 300, /* follows a change of the vendor's addresses */
     KEEPALIVE_IDLE_S = 30,
     KEEPALIVE_INTERVAL_S = 10,
-    CALL_FIELDS_MAX = 4,
+    CALL_FIELDS_MAX = 5,
 };
 
 /* ---- header list */
@@ -70,7 +70,7 @@ void call_headers_free(struct call_headers *h)
     free(h);
 }
 
-struct call_headers *call_headers_build(const struct call_request *r)
+struct call_headers *call_headers_build(const char *user_agent, const struct call_request *r)
 {
     struct field_line lines[CALL_FIELDS_MAX];
     size_t count = 0;
@@ -80,6 +80,8 @@ struct call_headers *call_headers_build(const struct call_request *r)
     lines[count++] = r->content_type
                          ? (struct field_line){"Content-Type: ", str_of(r->content_type)}
                          : (struct field_line){"Content-Type:", STR("")};
+    /* As a field of ours: libcurl would copy its own option twice, a character at a time. */
+    lines[count++] = (struct field_line){"User-Agent: ", str_of(user_agent)};
     if (r->authorization.ptr)
         lines[count++] = (struct field_line){"Authorization: ", r->authorization};
     if (r->traceparent)
@@ -189,7 +191,6 @@ static bool set_connection_options(CURL *easy, const struct http_client *c)
     SET(CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_INTERVAL_S);
     SET(CURLOPT_HTTP_VERSION, (long)(c->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
     SET(CURLOPT_PIPEWAIT, c->http2 ? 1L : 0L);
-    SET(CURLOPT_USERAGENT, c->user_agent);
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The epoll loop of one thread. A turn: wait, read the clock, events, posts, due timers, deferred
- * calls, idle hooks. Level-triggered; no descriptor but its own is read or closed here. */
+ * The epoll loop of one thread. A turn: wait, read the clock, events, posts, due timers, then
+ * deferred calls and idle hooks. Level-triggered; no descriptor but its own is read or closed here.
+ */
 #include "net/loop.h"
 
 #include <assert.h>
@@ -14,7 +15,11 @@
 
 #include "base/clock.h"
 
-enum { EVENTS_PER_TURN = 256, IDLE_HOOKS_MAX = 8 };
+enum {
+    EVENTS_PER_TURN = 256,
+    IDLE_HOOKS_MAX = 8,
+    PASSES_PER_TURN = 2,
+};
 
 struct idle_hook {
     idle_fn *fn; /* NULL: free slot */
@@ -257,8 +262,7 @@ void deferred_cancel(struct loop *l, struct deferred *d)
     d->next = d->prev = NULL;
 }
 
-/* Runs those that are queued now; what they defer in turn runs in the next turn, so that two calls
- * that defer each other do not starve the descriptors. */
+/* Runs those that are queued now; what they defer in turn runs in the next pass. */
 static void run_deferred(struct loop *l)
 {
     if (l->deferred.next == &l->deferred)
@@ -370,10 +374,25 @@ static void run_events(struct loop *l)
         run_posts(l);
 }
 
+/* The hooks read what has arrived, which defers calls (a request that is now complete wants to be
+ * sent): those run at once, without asking the kernel in between. Only so often, for two calls that
+ * defer each other must not starve the descriptors. */
+static int finish_turn(struct loop *l)
+{
+    int wait_ms = 0;
+    for (int pass = 0; pass < PASSES_PER_TURN; pass++) {
+        run_deferred(l);
+        wait_ms = run_idle(l);
+        if (l->deferred.next == &l->deferred)
+            break;
+    }
+    return wait_ms;
+}
+
 void loop_run(struct loop *l)
 {
     while (!atomic_load(&l->stopping)) {
-        const int wait_ms = run_idle(l);
+        const int wait_ms = finish_turn(l);
         l->event_count = epoll_wait(l->epoll_fd, l->events, EVENTS_PER_TURN, wait_ms);
         if (l->event_count < 0) {
             assert(errno == EINTR); /* anything else is a bug of ours, and would spin */
@@ -382,7 +401,6 @@ void loop_run(struct loop *l)
         (void)loop_update_now(l);
         run_events(l);
         run_timers(l);
-        run_deferred(l);
     }
     atomic_store(&l->stopping, false);
 }

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -279,6 +280,54 @@ START_TEST(idle_hooks_bound_the_sleep_and_may_remove_themselves)
 }
 END_TEST
 
+/* What happened, a letter each: idle hook, deferred call, event. */
+static char course[8];
+static struct deferred from_idle;
+
+static void note_course(char what)
+{
+    const size_t len = strlen(course);
+    if (len + 1 < sizeof(course))
+        course[len] = what;
+}
+
+static void on_from_idle(struct deferred *d)
+{
+    (void)d;
+    note_course('d');
+}
+
+static int64_t defer_once(void *arg)
+{
+    (void)arg;
+    note_course('i');
+    if (strlen(course) == 1)
+        loop_defer(loop, &from_idle, on_from_idle, NULL);
+    return 0;
+}
+
+static void stop_on_event(struct watch *w, uint32_t events)
+{
+    (void)w;
+    (void)events;
+    note_course('e');
+    loop_stop(loop);
+}
+
+START_TEST(what_an_idle_hook_defers_runs_before_the_kernel_is_asked)
+{
+    const int fd = eventfd(1, EFD_CLOEXEC);
+    struct watch ready = {0};
+    memset(course, 0, sizeof(course));
+    ck_assert(watch_start(loop, &ready, fd, EPOLLIN, stop_on_event, NULL));
+    ck_assert(loop_on_idle(loop, defer_once, NULL));
+    loop_run(loop);
+    ck_assert_str_eq(course, "idie");
+    watch_stop(loop, &ready);
+    ck_assert_int_eq(close(fd), 0);
+}
+END_TEST
+
 START_TEST(a_stop_before_the_run_is_kept)
 {
     loop_stop(loop);
@@ -301,6 +350,7 @@ int main(void)
     tcase_add_test(tc, deferred_calls_run_in_order_and_can_be_cancelled);
     tcase_add_test(tc, every_post_of_every_thread_runs_once);
     tcase_add_test(tc, idle_hooks_bound_the_sleep_and_may_remove_themselves);
+    tcase_add_test(tc, what_an_idle_hook_defers_runs_before_the_kernel_is_asked);
     tcase_add_test(tc, a_stop_before_the_run_is_kept);
     return unit_run(tc, "loop");
 }
