@@ -22,7 +22,7 @@ group_packages() {
     clang) echo clang ;;
     instructions) echo valgrind python3-cryptography ;;
     syscalls) echo strace ;;
-    bench) echo nginx-light haproxy wrk python3-cryptography util-linux ;;
+    bench) echo nginx haproxy wrk python3-cryptography util-linux ;;
     image) echo buildah mmdebstrap util-linux curl ca-certificates ;;
     *) die "no such group of packages: $1" ;;
     esac
@@ -45,6 +45,21 @@ apt_install() {
         -o Dpkg::Use-Pty=0 install "$@"
 }
 
+# without_daemons COMMAND...: Debian starts a daemon when its package is installed, unless a policy says
+# no; of nginx and haproxy the programs alone are wanted.
+without_daemons() {
+    local policy=/usr/sbin/policy-rc.d status=0 name
+    [ ! -e $policy ] || policy=''
+    # shellcheck disable=SC2016 # not ours to expand
+    [ -z "$policy" ] || as_root sh -c 'printf "#!/bin/sh\nexit 101\n" >"$0" && chmod 755 "$0"' $policy
+    "$@" || status=$?
+    [ -z "$policy" ] || as_root rm -f $policy
+    for name in nginx haproxy; do
+        [[ " $* " != *" $name "* ]] || [ ! -d /run/systemd/system ] || as_root systemctl disable -q $name
+    done
+    return $status
+}
+
 # need GROUP...: afterwards the groups' packages are installed and, for `build`, libmicrohttpd is
 # built and MHD_PREFIX names it.
 need() {
@@ -58,7 +73,7 @@ need() {
     missing=$(missing_packages $names)
     if [ -n "$missing" ]; then
         # shellcheck disable=SC2086
-        step "installing packages for $*" apt-install apt_install $missing
+        step "installing packages for $*" apt-install without_daemons apt_install $missing
     fi
     for group in "$@"; do
         [ "$group" != build ] || need_libmicrohttpd
