@@ -14,7 +14,8 @@ NODISCARD bool crypto_init(void);
 void crypto_finish(void);
 /* For /version. */
 const char *crypto_library_version(void);
-/* False when the system gives no randomness: the caller fails closed. */
+/* False when the system gives no randomness: the caller fails closed. Short requests are served
+ * from a supply of the thread's. */
 NODISCARD bool crypto_random(void *out, size_t bytes);
 /* Non-cryptographic jitter, uniform in [0, bound); bound > 0. */
 uint64_t random_below(uint64_t bound);
@@ -25,7 +26,8 @@ NODISCARD bool crypto_hmac_sha256(const uint8_t *key, size_t key_len, struct str
  */
 NODISCARD bool aead_seal(const uint8_t key[AEAD_KEY_BYTES], const uint8_t nonce[AEAD_NONCE_BYTES],
                          struct str aad, struct str plain, uint8_t *out);
-/* out has room for sealed.len - AEAD_TAG_BYTES. False: not authentic (out is cleansed). */
+/* out has room for sealed.len - AEAD_TAG_BYTES and may be sealed.ptr itself. False: not authentic
+ * (out is cleansed). */
 NODISCARD bool aead_open(const uint8_t key[AEAD_KEY_BYTES], const uint8_t nonce[AEAD_NONCE_BYTES],
                          struct str aad, struct str sealed, uint8_t *out);
 enum crypto_curve { CRYPTO_P256, CRYPTO_P384, CRYPTO_P521, CRYPTO_CURVE_COUNT };

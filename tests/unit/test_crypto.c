@@ -3,6 +3,9 @@
  * which a sealed text can be damaged, hex. */
 #include "unit.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <pthread.h>
 
 #include "base/auto.h"
@@ -211,6 +214,47 @@ START_TEST(random_bytes_differ_and_jitter_stays_below_its_bound)
 }
 END_TEST
 
+/* Over many refills of the supply, and with requests that are larger than it. */
+START_TEST(no_random_bytes_are_given_out_twice)
+{
+    enum { COUNT = 500, BYTES = 16 };
+    static uint8_t all[COUNT][BYTES];
+    uint8_t large[2048] = {0};
+
+    for (size_t i = 0; i < COUNT; i++) {
+        ck_assert(crypto_random(all[i], BYTES));
+        for (size_t k = 0; k < i; k++)
+            ck_assert_mem_ne(all[i], all[k], BYTES);
+    }
+    ck_assert(crypto_random(large, sizeof(large)));
+    for (size_t i = 0; i < COUNT; i++)
+        ck_assert_ptr_null(memmem(large, sizeof(large), all[i], BYTES));
+}
+END_TEST
+
+START_TEST(a_child_does_not_repeat_its_parents_random_bytes)
+{
+    uint8_t of_parent[16];
+    uint8_t of_child[16];
+    int ends[2];
+
+    ck_assert(crypto_random(of_parent, sizeof(of_parent)));
+    ck_assert_int_eq(pipe(ends), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        const bool good = crypto_random(of_child, sizeof(of_child)) &&
+                          write(ends[1], of_child, sizeof(of_child)) == sizeof(of_child);
+        _exit(good ? 0 : 1);
+    }
+    ck_assert(crypto_random(of_parent, sizeof(of_parent)));
+    ck_assert_int_eq(read(ends[0], of_child, sizeof(of_child)), sizeof(of_child));
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    ck_assert_mem_ne(of_parent, of_child, sizeof(of_parent));
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+END_TEST
+
 START_TEST(without_init_everything_fails_closed)
 {
     crypto_finish();
@@ -253,6 +297,8 @@ int main(void)
     tcase_add_test(tests, other_key_nonce_aad_or_length_is_refused);
     tcase_add_test(tests, threads_do_not_share_contexts);
     tcase_add_test(tests, random_bytes_differ_and_jitter_stays_below_its_bound);
+    tcase_add_test(tests, no_random_bytes_are_given_out_twice);
+    tcase_add_test(tests, a_child_does_not_repeat_its_parents_random_bytes);
     tcase_add_test(tests, without_init_everything_fails_closed);
     tcase_add_test(tests, equality_and_hex);
     return unit_run(tests, "crypto");
