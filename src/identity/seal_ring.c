@@ -186,41 +186,50 @@ enum err seal_box(const struct seal_ring *r, enum seal_purpose purpose, struct s
 {
     const struct seal_key *key = &r->keys[0];
     const struct associated associated = associated_of(purpose, key->id);
-    uint8_t box[BOX_BYTES_MAX] = {SEAL_VERSION};
-    uint8_t *nonce = box + 1 + KEY_ID_BYTES;
+    const size_t box_bytes = HEADER_BYTES + plain.len + AEAD_TAG_BYTES;
+    AUTO_BUF struct buf text;
     uint8_t derived[AEAD_KEY_BYTES];
 
-    if (plain.len > PLAIN_BYTES_MAX || !crypto_random(nonce, NONCE_BYTES))
+    if (plain.len > PLAIN_BYTES_MAX)
         return ERR_INTERNAL;
+    buf_init(&text, BOX_BYTES_MAX + 1);
+    uint8_t *box = (uint8_t *)buf_room(&text, box_bytes);
+    if (!box)
+        return ERR_NO_MEMORY;
+    uint8_t *nonce = box + 1 + KEY_ID_BYTES;
+    box[0] = SEAL_VERSION;
     memcpy(box + 1, key->id, KEY_ID_BYTES);
-    const bool sealed = box_key(key, nonce, derived) &&
+    const bool sealed = crypto_random(nonce, NONCE_BYTES) && box_key(key, nonce, derived) &&
                         aead_seal(derived, nonce + DERIVE_BYTES, associated_str(&associated), plain,
                                   box + HEADER_BYTES);
     crypto_cleanse(derived, sizeof(derived));
     if (!sealed)
         return ERR_INTERNAL;
-    base64url_append(out, box, HEADER_BYTES + plain.len + AEAD_TAG_BYTES);
+    base64url_append(out, box, box_bytes);
     return buf_ok(out) ? ERR_OK : ERR_NO_MEMORY;
 }
 
+/* The box is opened where it was decoded. */
 bool seal_unbox(const struct seal_ring *r, enum seal_purpose purpose, struct str text,
                 struct arena *arena, struct str *ret_plain)
 {
-    uint8_t box[BOX_BYTES_MAX + 3];
     uint8_t derived[AEAD_KEY_BYTES];
     size_t len = 0;
 
-    if (text.len > HANDLE_CHARS_MAX || !base64url_decode(text, box, &len) ||
-        len < HEADER_BYTES + AEAD_TAG_BYTES || box[0] != SEAL_VERSION)
+    if (text.len > HANDLE_CHARS_MAX)
+        return false;
+    uint8_t *box = arena_alloc(arena, base64_decoded_max(text.len));
+    if (!box || !base64url_decode(text, box, &len) || len < HEADER_BYTES + AEAD_TAG_BYTES ||
+        box[0] != SEAL_VERSION)
         return false;
     const struct seal_key *key = key_find(r, box + 1);
-    uint8_t *plain = key ? arena_alloc(arena, len) : NULL;
-    if (!plain)
+    if (!key)
         return false;
 
     const uint8_t *nonce = box + 1 + KEY_ID_BYTES;
+    uint8_t *plain = box + HEADER_BYTES;
     const struct associated associated = associated_of(purpose, key->id);
-    const struct str sealed = {(const char *)box + HEADER_BYTES, len - HEADER_BYTES};
+    const struct str sealed = {(const char *)plain, len - HEADER_BYTES};
     const bool opened =
         box_key(key, nonce, derived) &&
         aead_open(derived, nonce + DERIVE_BYTES, associated_str(&associated), sealed, plain);

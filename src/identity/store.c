@@ -3,7 +3,8 @@
  * the metrics. What is done with them is in store_challenges.c, store_limits.c, store_refresh.c. */
 #include "identity/store_internal.h"
 
-enum { RATES_MAX = 100000, LOCKOUTS_MAX = 100000 };
+/* A pair is two ids of at most 255 bytes. */
+enum { RATES_MAX = 100000, LOCKOUTS_MAX = 100000, PAIR_BYTES_MAX = 1024 };
 
 static const char *const TABLE_LABELS[STORE_TABLE_COUNT] = {
 #define X(id, label) [id] = label,
@@ -72,13 +73,17 @@ bool store_key(const struct store *s, struct str text, struct table_key *ret)
     return true;
 }
 
-/* A MAC over both MACs: no pair of texts runs into another pair. */
+/* The length of the first keeps a pair of texts from running into another pair. */
 bool store_key_pair(const struct store *s, struct str a, struct str b, struct table_key *ret)
 {
-    struct table_key keys[2];
+    AUTO_BUF struct buf pair;
 
-    return store_key(s, a, &keys[0]) && store_key(s, b, &keys[1]) &&
-           store_key(s, (struct str){(const char *)keys, sizeof(keys)}, ret);
+    buf_init(&pair, PAIR_BYTES_MAX);
+    buf_append_i64(&pair, (int64_t)a.len);
+    buf_append_byte(&pair, ':');
+    buf_append(&pair, a);
+    buf_append(&pair, b);
+    return buf_ok(&pair) && store_key(s, buf_str(&pair), ret);
 }
 
 /* ---- metrics */
