@@ -6,10 +6,15 @@
 
 #define REALM "Bearer realm=\"biometrics-bff\""
 
-static bool is_token_char(char c)
+static bool is_between(char c, char from, char to)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '~' || c == '+' || c == '/';
+    return (unsigned char)(c - from) <= (unsigned char)(to - from);
+}
+
+static inline bool is_token_char(char c)
+{
+    return is_between((char)(c | 0x20), 'a', 'z') || is_between(c, '-', '9') || c == '_' ||
+           c == '~' || c == '+';
 }
 
 /* b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=" (RFC 6750 section 2.1) */

@@ -23,13 +23,13 @@ static enum jwt_reason split(struct str token, struct str parts[PART_COUNT])
     const char *start = token.ptr;
     const char *const end = token.ptr + token.len;
 
-    for (const char *at = token.ptr; at <= end; at++) {
-        if (at != end && *at != '.')
-            continue;
+    for (const char *dot = start; dot; start = dot + 1) {
+        dot = memchr(start, '.', (size_t)(end - start));
         if (count < PART_COUNT)
-            parts[count] = (struct str){start, (size_t)(at - start)};
+            parts[count] = (struct str){start, (size_t)((dot ? dot : end) - start)};
         count++;
-        start = at + 1;
+        if (!dot)
+            break;
     }
     if (count == PART_COUNT_ENCRYPTED)
         return JWT_ENCRYPTED;

@@ -59,6 +59,31 @@ START_TEST(lax_base64url_is_refused)
 }
 END_TEST
 
+/* In a group of four and in what is left over, at each place. */
+START_TEST(each_byte_is_of_an_alphabet_or_refused)
+{
+    static const char BOTH[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    uint8_t out[64];
+    size_t len = 0;
+
+    for (int byte = 0; byte < 256; byte++) {
+        const bool both = byte != 0 && strchr(BOTH, byte);
+        for (size_t at = 0; at < 6; at++) {
+            char text[] = "AAAAAAAA";
+            text[at] = (char)byte;
+            const struct str eight = {text, 8};
+            ck_assert_int_eq(base64url_decode(eight, out, &len),
+                             both || byte == '-' || byte == '_');
+            ck_assert_int_eq(base64_decode(eight, false, out, &len),
+                             both || byte == '+' || byte == '/');
+            if (at != 5)
+                ck_assert_int_eq(base64url_decode((struct str){text, 7}, out, &len),
+                                 both || byte == '-' || byte == '_');
+        }
+    }
+}
+END_TEST
+
 START_TEST(nul_in_base64url_is_refused)
 {
     uint8_t out[64];
@@ -105,6 +130,7 @@ int main(void)
     TCase *tests = tcase_create("base64");
     tcase_add_loop_test(tests, vectors_hold_both_ways, 0, (int)ARRAY_LEN(vectors));
     tcase_add_loop_test(tests, lax_base64url_is_refused, 0, (int)ARRAY_LEN(bad_url));
+    tcase_add_test(tests, each_byte_is_of_an_alphabet_or_refused);
     tcase_add_test(tests, nul_in_base64url_is_refused);
     tcase_add_loop_test(tests, lax_base64_is_refused, 0, (int)ARRAY_LEN(bad_plain));
     tcase_add_test(tests, line_breaks_only_when_allowed);
