@@ -348,6 +348,9 @@ static void turn(void)
         curl_act(CURL_SOCKET_TIMEOUT, 0);
         curl_collect();
     }
+    /* A fast upstream has answered already. */
+    if (server_ready)
+        server_ms = run_server();
 }
 
 /* ---- start */
