@@ -28,16 +28,24 @@ enum err limit_address(struct flow *f)
     return e == ERR_RATE_LIMITED ? limit_exceeded(f, retry_after_s, "rate per address") : e;
 }
 
+enum { KIND_BYTES_MAX = 16, WHO_BYTES_MAX = 255 };
+
 /* The parts cannot be confused: none of them may contain a line break. */
 static enum err limit_who(struct flow *f, const char *kind, struct str who, struct str address)
 {
-    const char *key = arena_printf(f->arena, "%s\n%.*s\n%.*s", kind, (int)who.len, who.ptr,
-                                   (int)address.len, address.ptr);
-    if (!key)
-        return ERR_NO_MEMORY;
+    const struct str parts[] = {str_of(kind), STR("\n"), who, STR("\n"), address};
+    char key[KIND_BYTES_MAX + WHO_BYTES_MAX + IP_TEXT_BYTES];
+    size_t len = 0;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        if (parts[i].len > sizeof(key) - len)
+            return ERR_INTERNAL;
+        if (parts[i].len > 0)
+            memcpy(key + len, parts[i].ptr, parts[i].len);
+        len += parts[i].len;
+    }
     int retry_after_s = 0;
-    const enum err e =
-        store_rate_user(f->app->store, str_of(key), loop_now_ms(f->app->loop), &retry_after_s);
+    const enum err e = store_rate_user(f->app->store, (struct str){key, len},
+                                       loop_now_ms(f->app->loop), &retry_after_s);
     return e == ERR_RATE_LIMITED ? limit_exceeded(f, retry_after_s, "rate per user") : e;
 }
 

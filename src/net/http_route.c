@@ -40,8 +40,22 @@ static bool ends_with_slash(struct str path)
     return path.len > 0 && path.ptr[path.len - 1] == '/';
 }
 
+/* Bytes up to the first parameter that are the same. */
+static size_t common_length(struct str template, struct str path)
+{
+    size_t n = 0;
+    while (n < template.len && n < path.len && template.ptr[n] == path.ptr[n] &&
+           template.ptr[n] != '{')
+        n++;
+    return n;
+}
+
 static bool path_matches(struct str template, struct str path, struct str *params)
 {
+    /* Most templates end here: at the end of both, or at the first byte in which they differ. */
+    const size_t common = common_length(template, path);
+    if (common == template.len || template.ptr[common] != '{')
+        return common == template.len && common == path.len;
     size_t param_count = 0;
     if (ends_with_slash(template) != ends_with_slash(path))
         return false;
