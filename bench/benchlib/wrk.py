@@ -14,7 +14,8 @@ import time
 from . import machine, processes
 
 THE_END_S = 60  # wrk itself would stop then; SIGINT ends it before, at any moment
-CONNECT_MAX_S = 10
+PATIENCE_S = 10
+WINDOW_REQUESTS_MIN = 20  # on a machine that stands still for longer than the window
 
 
 @dataclasses.dataclass
@@ -39,9 +40,9 @@ def _counter(path):
         yield lambda: int.from_bytes(counter[:8], "little")
 
 
-def _wait_connected(wrk, sent, connections):
-    deadline = time.monotonic() + CONNECT_MAX_S
-    while sent() <= connections and wrk.poll() is None and time.monotonic() < deadline:
+def _wait_sent(wrk, sent, count):
+    deadline = time.monotonic() + PATIENCE_S
+    while sent() < count and wrk.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)
 
 
@@ -55,9 +56,11 @@ def run(core, directory, subject, connections, seconds, bodies=None, handles=Non
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True) as wrk:
         try:
-            _wait_connected(wrk, sent, connections)
+            # One for each connection, one that wrk asked for on trial, and one behind the first answer.
+            _wait_sent(wrk, sent, connections + 2)
             begin, sent_before, cpu_before = time.monotonic(), sent(), machine.cpu_us(subject.pids)
             time.sleep(seconds)
+            _wait_sent(wrk, sent, sent_before + WINDOW_REQUESTS_MIN)
             requests, cpu_us = sent() - sent_before, machine.cpu_us(subject.pids) - cpu_before
             lasted_s = time.monotonic() - begin
             if wrk.poll() is None:
