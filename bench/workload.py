@@ -4,7 +4,8 @@ emulator as its identity API, and requests that are the same in every run but fo
 design (handles, signatures, tokens), whose lengths do not change.
 
 Everything random is made before the requests that count are sent: a list of requests is prepared, then
-sent one after the other over one connection that stays open."""
+sent one after the other over one connection that stays open. The service sleeps before each, and the
+emulator takes its time, so that how often the service wakes is no matter of chance."""
 import itertools
 import json
 import pathlib
@@ -23,10 +24,15 @@ from harness.stopping import stop_all  # noqa: E402
 
 OPERATIONS = ("start", "authenticate", "register", "session")
 USER_ID = "user-0000000001"
+# What a token costs depends on its letters.
+SESSION_TOKENS = 10
 KEY_ID = "key-of-the-device-0001"
 # Of an ECDSA signature over P-256 with 71 bytes: about every second one.
 SIGNATURE_BASE64_ENDING = "="
-QUIET_S = 0.1
+# Later than anything that the service does before it waits for the answer, even when it is slowed down.
+UPSTREAM_DELAY_MS = 20
+QUIET_LOOKS = 2
+LOOK_EVERY_S = 0.002
 
 SETTINGS = {
     "BFF_LISTEN": "127.0.0.1:0", "BFF_MANAGEMENT_LISTEN": "127.0.0.1:0", "BFF_WORKERS": "1", "BFF_LOG_FORMAT": "json",
@@ -56,11 +62,12 @@ class Workload:
             listener = self._event("listener.ready", listener="public")
             self.address = (listener["server.address"], listener["server.port"])
             self.connection = RawConnection(*self.address, timeout_s=120)
+            self.emulator.fault("*", next=1000000, delay_ms=UPSTREAM_DELAY_MS)
             self.emulator.make_user(user_id=USER_ID, email="ada@bank.example")
             self.numbers = itertools.count(1000)
             self.key = DeviceKey("ec", KEY_ID)
             self.send([self._register(self.key, self._token(USER_ID))])
-            self.session_token = self._token(USER_ID)
+            self.session_tokens = itertools.cycle([self._token(USER_ID) for _ in range(SESSION_TOKENS)])
         except BaseException:
             self.stop()
             raise
@@ -81,8 +88,12 @@ class Workload:
         return [getattr(self, f"_{operation}_request")() for _ in range(count)]
 
     def send(self, requests):
-        """One after the other; the documents that came back."""
-        return [self._exchange(request) for request in requests]
+        """One after the other, each when the service sleeps again; the documents that came back."""
+        documents = []
+        for request in requests:
+            documents.append(self._exchange(request))
+            self.wait_idle(QUIET_LOOKS)
+        return documents
 
     def _exchange(self, request):
         answer = self.connection.send(request).read_answer()
@@ -116,17 +127,16 @@ class Workload:
             "key_id": key.key_id, "public_key": key.public_base64(), "key_type": "ec", "os": "android"}, token)
 
     def _session_request(self):
-        return request_bytes("GET", "/v1/session", token=self.session_token)
+        return request_bytes("GET", "/v1/session", token=next(self.session_tokens))
 
     # ---- the process ----
 
-    def wait_idle(self):
-        """Until all threads of the service have slept for a while: its log and its counters are written."""
-        quiet_since = time.monotonic()
-        while time.monotonic() - quiet_since < QUIET_S:
-            time.sleep(QUIET_S / 10)
-            if any(state != "S" for state in self._thread_states()):
-                quiet_since = time.monotonic()
+    def wait_idle(self, looks=10 * QUIET_LOOKS):
+        """Until so many looks in a row found all threads of the service asleep."""
+        quiet = 0
+        while quiet < looks:
+            quiet = quiet + 1 if all(state == "S" for state in self._thread_states()) else 0
+            time.sleep(LOOK_EVERY_S)
 
     def _thread_states(self):
         for stat in pathlib.Path(f"/proc/{self.pid}/task").glob("*/stat"):
