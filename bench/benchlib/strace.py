@@ -7,7 +7,7 @@ import signal
 
 from . import processes
 
-CALL = re.compile(r"(\w+)\((.*)\)\s+= (-?\d+|\?)(.*)")
+CALL = re.compile(r"(\w+)\((.*)\)\s+= (?:-?\d+|\?)(.*)")
 DESCRIPTOR = re.compile(r"\d+<([A-Za-z0-9]+:\[[^\]]*\]|anon_inode:[^>]*|[^>]*)>")
 # How many events libmicrohttpd asks its epoll for; the loops here ask for other numbers.
 MHD_EVENTS = "128"
@@ -33,19 +33,17 @@ def counted(text, port):
     return calls
 
 
-def kind_of(name, arguments, result, error, port):
+def kind_of(name, arguments, error, port):
     """E.g. "recvfrom upstream, nothing there"."""
-    nothing = ", nothing there" if "EAGAIN" in error or (name in ("epoll_wait", "poll") and result == "0") else ""
     if name == "epoll_wait":
         # libmicrohttpd has an epoll of its own, which lies in the loop's.
-        owner = "libmicrohttpd" if arguments.split(", ")[-2] == MHD_EVENTS else "the loop"
-        return f"epoll_wait of {owner}{nothing}"
+        return f"epoll_wait of {'libmicrohttpd' if arguments.split(', ')[-2] == MHD_EVENTS else 'the loop'}"
     kind = name
     if name == "epoll_ctl":
         kind += " " + re.search(r"EPOLL_CTL_(\w+)", arguments)[1]
         arguments = arguments.split(",", 2)[2]
     about = DESCRIPTOR.search(arguments)
-    return kind + (" " + object_of(about[1], port) if about else "") + nothing
+    return kind + (" " + object_of(about[1], port) if about else "") + (", nothing there" if "EAGAIN" in error else "")
 
 
 def object_of(name, port):
