@@ -22,8 +22,8 @@ void process_overwrite_secrets(char **entries);
  * and not a signal. */
 NODISCARD bool process_harden(void);
 
-/* Large blocks of memory, the tables that are made for the worst case above all, cost only the pages
- * that are used. */
+/* Large blocks of memory, the tables that are made for the worst case above all, cost only the
+ * pages that are used. */
 void process_tune_memory(void);
 
 /* Raises the limit of open descriptors to its hard value; returns what it is then. */

@@ -44,6 +44,7 @@ struct service {
     struct keeper *keeper;
     struct health health;
     _Atomic unsigned connections;
+    struct conn_share *share;
     _Atomic unsigned in_flight;
     struct ops_thread *ops;
     struct worker *workers[WORKERS_MAX];
@@ -153,7 +154,8 @@ static bool build_shared(struct service *s)
         return fail(s, "cannot make the shared tables", &problem);
     store_metrics_watch(s->store);
     s->decoy = decoy_shape_create();
-    if (!s->decoy)
+    s->share = conn_share_create((unsigned)s->config->workers);
+    if (!s->decoy || !s->share)
         return fail(s, "cannot start", &(struct err_text){"out of memory"});
     if (keeper_start(s->config, s->resources->trust, &s->keeper, &problem) != ERR_OK)
         return fail(s, "cannot start the keeper of tokens and keys", &problem);
@@ -179,6 +181,7 @@ static bool start_workers(struct service *s)
         .operator_fd = s->fds[LISTENER_OPERATOR],
         .in_flight = &s->in_flight,
         .connections = &s->connections,
+        .share = s->share,
         .connections_max = s->connections_max,
         .upstream_connections_max = share(s->config->upstream_max_connections, s->config->workers),
         .token_memory_max = share(s->config->token_memory_max, s->config->workers),
@@ -267,6 +270,7 @@ void service_destroy(struct service *s)
     keeper_stop(s->keeper);
     for (unsigned i = 0; i < s->worker_count; i++)
         worker_destroy(s->workers[i]);
+    conn_share_destroy(s->share);
     store_destroy(s->store);
     decoy_shape_destroy(s->decoy);
     close_listeners(s);

@@ -78,6 +78,7 @@ static enum err build_server(struct worker *w, const char *name, int fd, const s
         /* Crowds at the public door must not lock the operators out. */
         .connections =
             fd == w->options.operator_fd ? &w->operator_connections : w->options.connections,
+        .share = fd == w->options.operator_fd ? NULL : w->options.share,
         .in_flight_max = (unsigned)config->max_in_flight,
         .in_flight = w->options.in_flight,
         .draining = &w->options.health->draining,

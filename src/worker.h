@@ -8,6 +8,7 @@
 
 #include "api/app.h"
 #include "api/ops.h"
+#include "net/conn_share.h"
 
 struct worker;
 
@@ -26,6 +27,7 @@ struct worker_options {
     int public_fd;
     int operator_fd;                   /* -1: this worker serves no operators */
     _Atomic unsigned *connections;     /* shared */
+    struct conn_share *share;          /* of the public listener's connections; shared */
     _Atomic unsigned *in_flight;       /* shared */
     unsigned connections_max;          /* of all workers */
     unsigned upstream_connections_max; /* this worker's share */

@@ -35,6 +35,13 @@ static struct http_conn *conn_of(struct MHD_Connection *mhd)
     return info ? info->socket_context : NULL;
 }
 
+static void count_connections(const struct http_server *s, int64_t more)
+{
+    metric_gauge_add(M_HTTP_CONNECTIONS, s->listener_label, more);
+    if (s->member)
+        metric_gauge_add(M_WORKER_CONNECTIONS, conn_member_number(s->member), more);
+}
+
 static void unlink_conn(struct http_conn *conn)
 {
     struct http_server *s = conn->server;
@@ -46,7 +53,7 @@ static void unlink_conn(struct http_conn *conn)
         conn->next->prev = conn->prev;
     s->conn_count--;
     server_release_connection_slot(s);
-    metric_gauge_add(M_HTTP_CONNECTIONS, s->listener_label, -1);
+    count_connections(s, -1);
 }
 
 static void link_conn(struct http_conn *conn)
@@ -57,7 +64,7 @@ static void link_conn(struct http_conn *conn)
         s->conns->prev = conn;
     s->conns = conn;
     s->conn_count++;
-    metric_gauge_add(M_HTTP_CONNECTIONS, s->listener_label, 1);
+    count_connections(s, 1);
 }
 
 static void conn_closed(struct http_conn *conn)

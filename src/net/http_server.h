@@ -61,6 +61,7 @@ struct http_server_options {
     unsigned connections_max;      /* of all servers that share connections; beyond it: 503
                                     * overloaded and close */
     _Atomic unsigned *connections; /* shared counter, borrowed */
+    struct conn_share *share;      /* of the servers on listen_fd, borrowed; NULL: it is alone */
     unsigned in_flight_max;        /* of all servers that share in_flight */
     _Atomic unsigned *in_flight;   /* shared counter, borrowed */
     const _Atomic bool *draining;  /* borrowed: new requests are answered, with Connection: close */

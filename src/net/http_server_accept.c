@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Accepts on the listening socket that all workers share. Connections over the limit are answered
- * instead of left in the backlog; without descriptors accepting pauses instead of spinning. */
+ * Accepts on the listening socket that all workers share, for the worker with the fewest
+ * connections. Those over the limit are answered instead of left in the backlog; without
+ * descriptors accepting pauses instead of spinning. */
 #include <errno.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
@@ -60,19 +61,26 @@ static void shed_with_reserve(struct http_server *s)
     s->reserve_fd = eventfd(0, EFD_CLOEXEC);
 }
 
-/* The workers share one counter, for the kernel does not spread connections evenly over them. */
+/* One counter for all workers: the limit is the process's. */
 static bool take_connection_slot(struct http_server *s)
 {
     if (atomic_fetch_add_explicit(s->options.connections, 1, memory_order_relaxed) <
         s->options.connections_max)
         return true;
-    server_release_connection_slot(s);
+    (void)atomic_fetch_sub_explicit(s->options.connections, 1, memory_order_relaxed);
     return false;
 }
 
 void server_release_connection_slot(struct http_server *s)
 {
     (void)atomic_fetch_sub_explicit(s->options.connections, 1, memory_order_relaxed);
+    if (s->member)
+        conn_share_ended(s->member);
+}
+
+static void take_connection(void *arg, int fd, const struct sockaddr_storage *sa, socklen_t sa_len)
+{
+    server_add_connection(arg, fd, sa, sa_len);
 }
 
 /* False: none is waiting, or none can be taken now. */
@@ -83,10 +91,12 @@ static bool accept_one(struct http_server *s)
     const int fd = accept4(s->options.listen_fd, (struct sockaddr *)&sa, &sa_len,
                            SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-        if (take_connection_slot(s))
-            server_add_connection(s, fd, &sa, sa_len);
-        else
+        if (!take_connection_slot(s))
             refuse(s, fd, SHED_CONNECTIONS);
+        else if (s->member)
+            conn_share_place(s->member, fd, &sa, sa_len);
+        else
+            server_add_connection(s, fd, &sa, sa_len);
         return true;
     }
     switch (errno) {
@@ -122,7 +132,8 @@ static void on_listen(struct watch *w, uint32_t events)
 
 static bool listen_again(struct http_server *s)
 {
-    /* Exclusive: one worker wakes for a connection, not all. */
+    /* Exclusive: one worker wakes for a connection, not all: the one that slept last, time and
+     * again. */
     return watch_start(s->loop, &s->listen_watch, s->options.listen_fd, EPOLLIN | EPOLLEXCLUSIVE,
                        on_listen, s);
 }
@@ -130,13 +141,19 @@ static bool listen_again(struct http_server *s)
 bool accept_start(struct http_server *s)
 {
     s->reserve_fd = eventfd(0, EFD_CLOEXEC);
-    return s->reserve_fd >= 0 && listen_again(s);
+    if (s->reserve_fd < 0 || !listen_again(s))
+        return false;
+    if (s->options.share)
+        s->member = conn_share_join(s->options.share, s->loop, take_connection, s);
+    return true;
 }
 
 void accept_stop(struct http_server *s)
 {
     watch_stop(s->loop, &s->listen_watch);
     timer_stop(s->loop, &s->accept_pause);
+    if (s->member)
+        conn_share_leave(s->member);
     if (s->reserve_fd >= 0)
         (void)close(s->reserve_fd);
     s->reserve_fd = -1;

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "net/conn_share.h"
 #include "net/http_gate.h"
 #include "net/http_route.h"
 #include "net/http_server.h"
@@ -139,6 +140,7 @@ struct http_server {
     struct linger_set *lingering;
 
     struct watch listen_watch;
+    struct conn_member *member; /* of options.share; NULL without */
     struct timer accept_pause;
     int reserve_fd; /* given up for a moment when descriptors run out */
     bool stopping;  /* inside http_server_destroy(): nothing is handed to a route any more */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The access line and the metrics of the HTTP server. Labels come from closed lists: the route
  * templates, the error table, and the statuses that this service can send. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -25,7 +26,12 @@ static const char *const STATUS_TEXTS[] = {
     "200", "201", "204", "400", "401", "403", "404", "405", "408", "409", "413",    "414",
     "415", "417", "422", "429", "431", "499", "500", "502", "503", "504", "_OTHER",
 };
-enum { ROUTE_LABELS_MAX = 3 * HTTP_ROUTES_MAX, ERROR_LABELS_MAX = ERR_COUNT + 1 };
+enum {
+    ROUTE_LABELS_MAX = 3 * HTTP_ROUTES_MAX,
+    ERROR_LABELS_MAX = ERR_COUNT + 1,
+    WORKER_LABELS = 64,
+    WORKER_LABEL_BYTES = 4,
+};
 
 /* Filled once at start, before any thread. */
 static const char *route_labels[ROUTE_LABELS_MAX + 1];
@@ -69,6 +75,20 @@ static void add_routes(const struct route *routes, size_t count)
     }
 }
 
+/* "0", "1", ...; the workers beyond count together. */
+static void register_workers(void)
+{
+    static char texts[WORKER_LABELS][WORKER_LABEL_BYTES];
+    static const char *labels[WORKER_LABELS + 1];
+
+    for (unsigned i = 0; i < WORKER_LABELS; i++) {
+        (void)snprintf(texts[i], sizeof(texts[i]), "%u", i);
+        labels[i] = texts[i];
+    }
+    labels[WORKER_LABELS] = "_OTHER";
+    metric_label_values(M_WORKER_CONNECTIONS, "worker", labels, ARRAY_LEN(labels));
+}
+
 void http_server_register_metrics(const struct route_table *tables, size_t count)
 {
     route_label_count = 0;
@@ -92,6 +112,7 @@ void http_server_register_metrics(const struct route_table *tables, size_t count
     metric_label_values(M_HTTP_SERVER_DURATION, "http_response_status_code", STATUS_TEXTS,
                         ARRAY_LEN(STATUS_TEXTS));
     metric_label_values(M_HTTP_SERVER_DURATION, "error_type", error_labels, ERR_COUNT + 1);
+    register_workers();
     metric_label_values(M_HTTP_CONNECTIONS, "listener", LISTENERS, ARRAY_LEN(LISTENERS));
     metric_label_values(M_SHED, "reason", SHED_REASONS, ARRAY_LEN(SHED_REASONS));
 }

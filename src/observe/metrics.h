@@ -27,6 +27,8 @@ enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 4, METRIC_LABEL_VALUES_MAX = 128
     X(M_HTTP_SERVER_ACTIVE, "http_server_active_requests", METRIC_GAUGE,                           \
       "HTTP server requests in flight", "")                                                        \
     X(M_HTTP_CONNECTIONS, "bff_connections", METRIC_GAUGE, "Open client connections", "listener")  \
+    X(M_WORKER_CONNECTIONS, "bff_worker_connections", METRIC_GAUGE,                                \
+      "Open client connections of the public listener, by worker", "worker")                       \
     X(M_HTTP_CLIENT_DURATION, "http_client_request_duration_seconds", METRIC_HISTOGRAM,            \
       "Duration of calls to the vendor", "operation,result")                                       \
     X(M_HTTP_CLIENT_ACTIVE, "http_client_active_requests", METRIC_GAUGE,                           \
