@@ -154,7 +154,7 @@ class Bench:
 
     def upstream(self, label, transport):
         request = start_request("/cis/v1/auth/mobile-biometrics/start")
-        request.authorization = "Bearer client-token"
+        request.authorization = f"Bearer {self.identity.client_token}"
         return Subject(label, transport, self.identity.port(transport), request, tls=transport == "tls",
                        connections=(1,))
 
@@ -163,7 +163,7 @@ class Bench:
         tls = (f"proxy_ssl_verify on; proxy_ssl_trusted_certificate {self.identity.ca_file}; "
                "proxy_ssl_name 127.0.0.1; proxy_ssl_session_reuse on;") if transport == "tls" else ""
         config = processes.template("nginx.conf", home, dir=home, port=port, tls=tls,
-                                    upstream=self.identity.port(transport),
+                                    token=self.identity.client_token, upstream=self.identity.port(transport),
                                     scheme=self.identity.url(transport).partition(":")[0])
         child = self._child(f"{label} {transport}", ["nginx", "-p", home, "-c", config])
         child.wait_until(lambda: processes.answers_on(port) and machine.family(child.pid)[1:], "worker")
@@ -181,7 +181,7 @@ class Bench:
 
     def haproxy(self, label, transport):
         return self._haproxy(label, transport, start_request(), "/cis/v1/auth/mobile-biometrics/start",
-                             ['http-request set-header Authorization "Bearer client-token"'])
+                             [f'http-request set-header Authorization "Bearer {self.identity.client_token}"'])
 
     def haproxy_register(self, label, transport):
         rules = [
@@ -201,7 +201,7 @@ class Bench:
 
     def floor(self, label, transport):
         url = f"{self.identity.url(transport)}/cis/v1/auth/mobile-biometrics/start"
-        argv = [self.build / "bench" / "floor", url]
+        argv = [self.build / "bench" / "floor", url, self.identity.client_token]
         argv += [self.identity.ca_file] if transport == "tls" else []
         child = self._child(f"{label} {transport}", argv)
         ready = child.wait_until(lambda: next((line for line in child.lines if line.startswith("ready ")), None),

@@ -30,6 +30,7 @@ class Upstream:
         authority = tls.Authority(directory)
         self.ca_file = authority.ca_file
         self.certificate, self.certificate_key = authority.issue()
+        self.client_token = self._client_token()
         self.plain, self.tls = processes.free_port(), processes.free_port()
         self.serial = 0
         self.signed_at = 0.0
@@ -92,7 +93,7 @@ class Upstream:
     def _answers(self):
         bearer = {"token_type": "Bearer", "expires_in": TOKEN_LIFE_S}
         return {
-            "token": {"access_token": self._client_token(), "scope": "", **bearer},
+            "token": {"access_token": self.client_token, "scope": "", **bearer},
             "keys": jose.jwks(self.key),
             "start": {"challenge": CHALLENGE},
             "authenticate": {"access_token": self.user_token(), "id_token": self._id_token(),
