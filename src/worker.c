@@ -35,6 +35,8 @@ static enum err build_client(struct worker *w, struct err_text *reterr)
         .http2 = config->upstream_http2,
         .connect_timeout_ms = config->upstream_connect_timeout_ms,
         .connections_max = w->options.upstream_connections_max,
+        /* Whoever was let in may wait: it is BFF_MAX_IN_FLIGHT that refuses. */
+        .waiting_max = (unsigned)config->max_in_flight,
         .user_agent = "biometrics-bff/" BFF_VERSION,
     };
     return http_client_create(w->thread.loop, &options, &w->app.client, reterr);

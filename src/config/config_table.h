@@ -115,7 +115,8 @@
     X(UPSTREAM_MAX_CONNECTIONS, NUMBER, upstream_max_connections, "256", 1, 10000, NOT_EMPTY,      \
       LIMITS,                                                                                      \
       "Connections of the process to the identity API, shared out to the workers, at "             \
-      "least one each")                                                                            \
+      "least one each; over HTTP/1.1 a connection carries one call, over HTTP/2 up to 128; "       \
+      "calls beyond wait within their request's time")                                             \
     X(UPSTREAM_MAX_PER_SECOND, NUMBER, upstream_max_per_second, "333", 0, 100000, NOT_EMPTY,       \
       LIMITS,                                                                                      \
       "Calls a second to the identity API; the vendor allows 20,000 a minute per "                 \

@@ -178,7 +178,7 @@ static void refuse(struct call *call)
 
 static void admit_waiting(struct http_client *c)
 {
-    while (c->waiting.first && c->active.count < c->connections_max) {
+    while (c->waiting.first && c->active.count < c->active_max) {
         struct call *call = c->waiting.first;
         if (call_transfer_begin(call))
             move_to(call, PLACE_ACTIVE);
@@ -279,7 +279,7 @@ struct call *http_client_start(struct http_client *c, const struct call_request 
         return NULL;
     }
     metric_gauge_add(M_HTTP_CLIENT_ACTIVE, 0, 1);
-    if (c->waiting.count >= WAITING_CALLS_MAX) {
+    if (c->waiting.count >= c->waiting_max) {
         refuse(call);
         return call;
     }
@@ -344,6 +344,8 @@ static bool copy_options(struct http_client *c, const struct http_client_options
     c->http2 = o->http2;
     c->connect_timeout_ms = o->connect_timeout_ms;
     c->connections_max = o->connections_max > 0 ? o->connections_max : 1;
+    c->active_max = c->connections_max * (c->http2 ? STREAMS_MAX : 1);
+    c->waiting_max = o->waiting_max > 0 ? o->waiting_max : WAITING_CALLS_DEFAULT;
     c->trust = o->trust;
     return copy_text(o->client_cert_file, &c->cert_file) &&
            copy_text(o->client_key_file, &c->key_file) && copy_text(agent, &c->user_agent);

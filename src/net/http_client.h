@@ -20,8 +20,11 @@ struct http_client_options {
     const struct trust *trust; /* borrowed; NULL: no certificate is trusted */
     bool allow_http;           /* http:// URLs */
     bool http2;
-    int64_t connect_timeout_ms;   /* DNS, TCP and TLS together */
-    unsigned connections_max;     /* to one host; further calls wait inside their deadline */
+    int64_t connect_timeout_ms; /* DNS, TCP and TLS together */
+    /* To one host. HTTP/1.1 carries one call on each, HTTP/2 many; further calls wait inside their
+     * deadline. */
+    unsigned connections_max;
+    unsigned waiting_max;         /* further calls end as CALL_NOT_SENT; 0: 4096 */
     const char *client_cert_file; /* NULL: none (tls_client_auth) */
     const char *client_key_file;
     const char *user_agent;

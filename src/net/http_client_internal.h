@@ -9,9 +9,11 @@
 
 enum {
     ANSWER_BYTES_DEFAULT = 256 * 1024,
-    WAITING_CALLS_MAX = 4096, /* behind connections_max */
-    IDLE_HANDLES_MAX = 512,   /* some KB each: what a busy worker has in use at once */
-    CURL_TEXT_BYTES = 256,    /* CURL_ERROR_SIZE */
+    WAITING_CALLS_DEFAULT = 4096,
+    /* Calls on one HTTP/2 connection; fewer where the vendor allows fewer. */
+    STREAMS_MAX = 128,
+    IDLE_HANDLES_MAX = 512, /* some KB each: what a busy worker has in use at once */
+    CURL_TEXT_BYTES = 256,  /* CURL_ERROR_SIZE */
     PORT_BUCKETS = 256,
 };
 
@@ -67,7 +69,9 @@ struct http_client {
     char *cert_file, *key_file, *user_agent; /* owned; NULL: none */
     bool allow_http, http2;
     int64_t connect_timeout_ms;
-    unsigned connections_max;
+    unsigned connections_max; /* of libcurl, to one host */
+    unsigned active_max;      /* calls that libcurl has at a time */
+    unsigned waiting_max;
 
     struct call_list waiting, active, refused;
     struct deferred deliver_refused;

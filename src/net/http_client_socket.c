@@ -295,6 +295,8 @@ bool client_multi_create(struct http_client *c)
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer_wish);
     curl_multi_setopt(multi, CURLMOPT_TIMERDATA, c);
     curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)c->connections_max);
+    curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)c->connections_max);
+    curl_multi_setopt(multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)STREAMS_MAX);
     curl_multi_setopt(multi, CURLMOPT_PIPELINING, c->http2 ? CURLPIPE_MULTIPLEX : CURLPIPE_NOTHING);
     return true;
 }

@@ -47,10 +47,8 @@ static void on_guard(struct timer *t)
     loop_stop(bench.loop);
 }
 
-static void setup(script_fn *script, const void *arg, unsigned connections_max)
+static void setup_with(script_fn *script, const void *arg, struct http_client_options options)
 {
-    const struct http_client_options options = {
-        .allow_http = true, .connect_timeout_ms = 3000, .connections_max = connections_max};
     struct err_text text = {0};
 
     memset(&bench, 0, sizeof(bench));
@@ -58,6 +56,14 @@ static void setup(script_fn *script, const void *arg, unsigned connections_max)
     ck_assert_ptr_nonnull(bench.loop);
     ck_assert_int_eq(http_client_create(bench.loop, &options, &bench.client, &text), ERR_OK);
     bench.server = script_server_start(script, (void *)arg);
+}
+
+static void setup(script_fn *script, const void *arg, unsigned connections_max)
+{
+    setup_with(script, arg,
+               (struct http_client_options){.allow_http = true,
+                                            .connect_timeout_ms = 3000,
+                                            .connections_max = connections_max});
 }
 
 static void teardown(void)
@@ -588,8 +594,12 @@ static void count_refused(void *arg, const struct call_answer *a)
 
 START_TEST(queue_is_bounded)
 {
-    enum { WAITING_MAX = 4096 };
-    setup(no_answer, NULL, 1);
+    enum { WAITING_MAX = 5000 };
+    setup_with(no_answer, NULL,
+               (struct http_client_options){.allow_http = true,
+                                            .connect_timeout_ms = 3000,
+                                            .connections_max = 1,
+                                            .waiting_max = WAITING_MAX});
     AUTO_FREE char *url = script_server_url(bench.server, "/");
     struct call_request request = GET;
     request.url = url;
