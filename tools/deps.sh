@@ -21,8 +21,7 @@ group_packages() {
     demo) echo curl ;;
     clang) echo clang ;;
     instructions) echo valgrind python3-cryptography ;;
-    syscalls) echo strace ;;
-    bench) echo nginx haproxy wrk python3-cryptography util-linux ;;
+    bench) echo nginx libnginx-mod-http-echo haproxy wrk python3-cryptography util-linux ;;
     image) echo buildah mmdebstrap util-linux curl ca-certificates ;;
     *) die "no such group of packages: $1" ;;
     esac
@@ -92,7 +91,7 @@ need_libmicrohttpd() {
     say "  $(sed -n 2p "$MHD_PREFIX/complete")"
 }
 
-# Changes when the script that builds it does.
+# Changes when what builds it does.
 mhd_recipe() {
-    sha256sum tools/libmicrohttpd.sh | cut -c1-16
+    cat tools/libmicrohttpd.sh tools/libmicrohttpd_zero.h | sha256sum | cut -c1-16
 }

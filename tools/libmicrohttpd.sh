@@ -8,6 +8,7 @@
 set -euo pipefail
 
 PREFIX=$1 RECIPE=$2
+HERE=$(dirname "$(readlink -f "$0")")
 MHD_VERSION=1.0.10
 SHA256=04bfe8ef75db7d629a33de767599765cecadc56274a39822d5d081030d577685
 GNU_URL=https://ftp.gnu.org/gnu/libmicrohttpd/libmicrohttpd-$MHD_VERSION.tar.gz
@@ -112,9 +113,21 @@ choose_tarball() {
     echo "$SHA256  $TARBALL" | sha256sum -c -
 }
 
+# The one change to the source: see libmicrohttpd_zero.h.
+write_zeros_only_where_needed() {
+    local pool=src/microhttpd/memorypool.c
+    cp "$HERE/libmicrohttpd_zero.h" src/microhttpd/
+    sed -i -e 's/\bmemset (/zero_out (/' -e 's/^#include "memorypool.h"$/&\n#include "libmicrohttpd_zero.h"/' "$pool"
+    grep -q '^#include "libmicrohttpd_zero.h"$' "$pool" && grep -q 'zero_out (' "$pool" || {
+        echo "$pool is not what write_zeros_only_where_needed expects"
+        return 1
+    }
+}
+
 choose_tarball
 tar -xf "$TARBALL" -C "$WORK/src" --strip-components=1
 cd "$WORK/src"
+write_zeros_only_where_needed
 ./configure --prefix="$PREFIX" --libdir="$PREFIX/lib" --disable-shared --enable-static --with-pic \
     --disable-https --disable-postprocessor --disable-dauth --disable-bauth --disable-httpupgrade \
     --disable-cookie --disable-doc --disable-examples --disable-tools \

@@ -13,9 +13,10 @@
 #include "observe/metrics.h"
 
 enum {
-    /* Room beside the header for the parser's own book-keeping and the answer's header; and up to
-     * this size the parser takes its memory from malloc instead of mmap. */
-    PARSER_MEMORY_MIN_BYTES = 32 * 1024,
+    /* Room beside the header for the parser's own book-keeping and the answer's header. Above 32
+     * KiB the parser takes its memory from mmap: the pages that a connection never needed stay with
+     * the kernel, whatever the heap was used for before. */
+    PARSER_MEMORY_MIN_BYTES = 36 * 1024,
     STRICT_FOR_CLIENTS = 1, /* "suitable for highly loaded public servers" */
     RUNS_PER_TURN = 3,
     RUNS_AT_STOP = 4,
