@@ -21,6 +21,7 @@ group_packages() {
     demo) echo curl ;;
     clang) echo clang ;;
     instructions) echo valgrind python3-cryptography ;;
+    syscalls) echo strace ;;
     bench) echo nginx libnginx-mod-http-echo haproxy wrk python3-cryptography util-linux ;;
     image) echo buildah mmdebstrap util-linux curl ca-certificates ;;
     *) die "no such group of packages: $1" ;;

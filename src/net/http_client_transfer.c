@@ -18,6 +18,9 @@ enum {
     KEEPALIVE_IDLE_S = 30,
     KEEPALIVE_INTERVAL_S = 10,
     CALL_FIELDS_MAX = 5,
+    /* A transfer holds both for as long as it waits (the first up to libcurl 8.7). */
+    READ_BUFFER_BYTES = 8 * 1024,
+    UPLOAD_BUFFER_BYTES = 16 * 1024, /* the least that libcurl takes */
 };
 
 /* ---- header list */
@@ -176,6 +179,8 @@ static bool set_connection_options(CURL *easy, const struct http_client *c)
     SET(CURLOPT_PROTOCOLS_STR, c->allow_http ? "http,https" : "https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_PROXY, "");
+    SET(CURLOPT_BUFFERSIZE, (long)READ_BUFFER_BYTES);
+    SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER_BYTES);
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(CURLOPT_HTTP09_ALLOWED, 0L);
     SET(CURLOPT_ACCEPT_ENCODING, NULL);
