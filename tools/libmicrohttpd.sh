@@ -118,10 +118,10 @@ write_zeros_only_where_needed() {
     local pool=src/microhttpd/memorypool.c
     cp "$HERE/libmicrohttpd_zero.h" src/microhttpd/
     sed -i -e 's/\bmemset (/zero_out (/' -e 's/^#include "memorypool.h"$/&\n#include "libmicrohttpd_zero.h"/' "$pool"
-    grep -q '^#include "libmicrohttpd_zero.h"$' "$pool" && grep -q 'zero_out (' "$pool" || {
+    if ! grep -q '^#include "libmicrohttpd_zero.h"$' "$pool" || ! grep -q 'zero_out (' "$pool"; then
         echo "$pool is not what write_zeros_only_where_needed expects"
         return 1
-    }
+    fi
 }
 
 choose_tarball
