@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The strict validator: one pass, an explicit stack, no allocation but for documents with many
- * member names. It only judges; json_tree.c builds the tree afterwards. */
+ * The strict reader: one pass over the bytes, an explicit stack. What it has judged it puts into
+ * the tree at once (json_tree.c), so that there is no second reader to see another document. */
 #include "base/json.h"
 
 #include <assert.h>
 #include <math.h>
 
+#include "base/crypto.h"
 #include "base/json_internal.h"
 #include "base/json_names.h"
 
-enum { NUMBER_COPY_BYTES = 64, DOUBLE_DIGITS_SAFE = 300 };
-
-const char json_out_of_memory[] = "out of memory";
+/* The one cause of a refusal that is not the document's fault; compared by address. */
+static const char out_of_memory[] = "out of memory";
 
 struct parser {
     const uint8_t *text;
@@ -20,11 +20,16 @@ struct parser {
     const struct json_limits *limits;
     const char *what; /* set by fail() */
     size_t values;
-    size_t longest_number;
     uint32_t objects; /* opened so far; numbers the frames */
     unsigned depth;
-    uint32_t frames[JSON_DEPTH_CEILING]; /* 0: array, else the object's number */
+    struct frame {
+        uint32_t object; /* 0: array, else the object's number */
+        struct json *container;
+    } frames[JSON_DEPTH_CEILING];
     struct json_names names;
+    struct json *root; /* NULL: nothing yet */
+    char *out;         /* where the next text of the tree goes */
+    struct str name;   /* of the member whose value comes next; ptr NULL in arrays */
 };
 
 static bool fail(struct parser *p, const char *what)
@@ -75,25 +80,7 @@ static bool skip_digits(struct parser *p)
     return p->at > start || fail(p, "digit expected");
 }
 
-/* strtod() wants a terminator, which the text does not have. */
-bool json_number_value(struct str number, double *ret)
-{
-    char small[NUMBER_COPY_BYTES];
-    AUTO_FREE char *large = NULL;
-    char *copy = small;
-    if (number.len >= sizeof(small)) {
-        large = malloc(number.len + 1);
-        copy = large;
-    }
-    if (!copy)
-        return false;
-    memcpy(copy, number.ptr, number.len);
-    copy[number.len] = '\0';
-    *ret = strtod(copy, NULL);
-    return true;
-}
-
-static bool check_number(struct parser *p)
+static bool take_number(struct parser *p, double *ret)
 {
     const size_t start = p->at;
     (void)take(p, '-');
@@ -101,23 +88,16 @@ static bool check_number(struct parser *p)
         return false;
     if (take(p, '.') && !skip_digits(p))
         return false;
-    bool has_exponent = false;
     if (take(p, 'e') || take(p, 'E')) {
-        has_exponent = true;
         if (!take(p, '+'))
             (void)take(p, '-');
         if (!skip_digits(p))
             return false;
     }
     const struct str number = {(const char *)p->text + start, p->at - start};
-    if (number.len > p->longest_number)
-        p->longest_number = number.len;
-    if (!has_exponent && number.len < DOUBLE_DIGITS_SAFE)
-        return true;
-    double value = 0;
-    if (!json_number_value(number, &value))
-        return fail(p, json_out_of_memory);
-    return isfinite(value) || fail(p, "number out of range");
+    if (!json_number_value(number, ret))
+        return fail(p, out_of_memory);
+    return isfinite(*ret) || fail(p, "number out of range");
 }
 
 /* Four hex digits, or -1. */
@@ -219,11 +199,28 @@ static bool take_character(struct parser *p, uint8_t out[4], size_t *ret_len)
     return true;
 }
 
-/* The bytes of a string that stand for themselves. The cursor is a local here: kept in the struct,
- * each byte would wait for the store of the one before. */
+/* Does one of the eight bytes not stand for itself? Byte-wise tests in one word; a borrow can only
+ * make a true answer of a later byte true too. */
+static bool has_special(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t tops = ones << 7;
+    const uint64_t quote = word ^ (ones * '"');
+    const uint64_t backslash = word ^ (ones * '\\');
+    return ((word | (word - ones * 0x20) | (quote - ones) | (backslash - ones)) & tops) != 0;
+}
+
+/* The bytes of a string that stand for themselves, a word at a time and the rest one by one. The
+ * cursor is a local here: kept in the struct, each byte would wait for the store of the one before.
+ */
 static void skip_plain(struct parser *p)
 {
     size_t at = p->at;
+    for (uint64_t word; p->len - at >= sizeof(word); at += sizeof(word)) {
+        memcpy(&word, p->text + at, sizeof(word));
+        if (has_special(word))
+            break;
+    }
     while (at < p->len) {
         const uint8_t c = p->text[at];
         if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\')
@@ -233,50 +230,42 @@ static void skip_plain(struct parser *p)
     p->at = at;
 }
 
-static bool check_string(struct parser *p)
+static void put(struct parser *p, const void *bytes, size_t len)
 {
+    memcpy(p->out, bytes, len);
+    p->out += len;
+}
+
+/* Takes a whole string, the cursor on its opening quote; *ret is what it stands for, in the tree
+ * and with a NUL behind it: never longer than it was written with its quotes. */
+static bool take_string(struct parser *p, struct str *ret)
+{
+    const char *start = p->out;
     uint8_t bytes[4];
     size_t n = 0;
     p->at++;
     for (;;) {
+        const size_t plain = p->at;
         skip_plain(p);
-        if (take(p, '"'))
-            return true;
-        if (!take_character(p, bytes, &n))
-            return false;
-    }
-}
-
-/* Takes a whole name, opening quote behind the cursor, into its hash. */
-static bool take_name(struct parser *p, uint64_t *ret_hash)
-{
-    uint8_t bytes[4];
-    size_t n = 0;
-    uint64_t hash = json_name_begin(p->frames[p->depth - 1]);
-    for (;;) {
-        const size_t start = p->at;
-        skip_plain(p);
-        for (size_t i = start; i < p->at; i++)
-            hash = json_name_add(&p->names, hash, p->text[i]);
+        put(p, p->text + plain, p->at - plain);
         if (take(p, '"'))
             break;
         if (!take_character(p, bytes, &n))
             return false;
-        for (size_t i = 0; i < n; i++)
-            hash = json_name_add(&p->names, hash, bytes[i]);
+        put(p, bytes, n);
     }
-    *ret_hash = hash;
+    *ret = (struct str){start, (size_t)(p->out - start)};
+    put(p, "", 1);
     return true;
 }
 
-static bool check_name(struct parser *p)
+static bool take_name(struct parser *p)
 {
-    uint64_t hash = 0;
-    if (!take(p, '"'))
+    if (peek(p) != '"')
         return fail(p, "member name expected");
-    if (!take_name(p, &hash))
+    if (!take_string(p, &p->name))
         return false;
-    switch (json_names_insert(&p->names, hash)) {
+    switch (json_names_insert(&p->names, p->frames[p->depth - 1].object, p->name)) {
     case JSON_NAME_NEW:
         return true;
     case JSON_NAME_SEEN:
@@ -284,12 +273,12 @@ static bool check_name(struct parser *p)
     case JSON_NAME_NO_MEMORY:
         break;
     }
-    return fail(p, json_out_of_memory);
+    return fail(p, out_of_memory);
 }
 
-static bool check_member_start(struct parser *p)
+static bool take_member_start(struct parser *p)
 {
-    if (!check_name(p))
+    if (!take_name(p))
         return false;
     skip_space(p);
     if (!take(p, ':'))
@@ -298,38 +287,62 @@ static bool check_member_start(struct parser *p)
     return true;
 }
 
+/* Puts a value into its place in the tree; value NULL: it could not be made. */
+static bool place(struct parser *p, struct json *value)
+{
+    const char *name = p->name.ptr;
+    p->name = (struct str){NULL, 0};
+    if (!value)
+        return fail(p, out_of_memory);
+    if (p->depth == 0) {
+        p->root = value;
+        return true;
+    }
+    if (json_add(p->frames[p->depth - 1].container, name, value))
+        return true;
+    json_free(value);
+    return fail(p, out_of_memory);
+}
+
 static bool open_container(struct parser *p, bool is_object)
 {
     if (p->depth >= p->limits->depth_max)
         return fail(p, "nested too deeply");
     p->at++;
+    struct json *container = json_make_container(is_object);
+    if (!place(p, container))
+        return false;
     if (is_object)
         p->objects++;
-    p->frames[p->depth] = is_object ? p->objects : 0;
+    p->frames[p->depth] =
+        (struct frame){.object = is_object ? p->objects : 0, .container = container};
     p->depth++;
     skip_space(p);
     return true;
 }
 
-static bool check_scalar(struct parser *p)
+static bool take_scalar(struct parser *p)
 {
-    switch (peek(p)) {
+    const int c = peek(p);
+    struct str text;
+    double number = 0;
+    switch (c) {
     case '"':
-        return check_string(p);
+        return take_string(p, &text) && place(p, json_make_string(text.ptr));
     case 't':
-        return check_literal(p, STR("true"));
+        return check_literal(p, STR("true")) && place(p, json_make_bool(true));
     case 'f':
-        return check_literal(p, STR("false"));
+        return check_literal(p, STR("false")) && place(p, json_make_bool(false));
     case 'n':
-        return check_literal(p, STR("null"));
+        return check_literal(p, STR("null")) && place(p, json_make_null());
     case -1:
         return fail(p, "value expected");
     default:
         break;
     }
-    if (peek(p) != '-' && !is_digit(peek(p)))
+    if (c != '-' && !is_digit(c))
         return fail(p, "not a value");
-    return check_number(p);
+    return take_number(p, &number) && place(p, json_make_number(number));
 }
 
 /* Takes what may follow a complete value: ends of containers, then a comma or the end of the
@@ -341,7 +354,7 @@ static bool after_value(struct parser *p, bool *ret_more)
         skip_space(p);
         if (p->depth == 0)
             return p->at == p->len || fail(p, "bytes after the document");
-        const bool in_object = p->frames[p->depth - 1] != 0;
+        const bool in_object = p->frames[p->depth - 1].object != 0;
         if (take(p, in_object ? '}' : ']')) {
             p->depth--;
             continue;
@@ -350,7 +363,7 @@ static bool after_value(struct parser *p, bool *ret_more)
             return fail(p, "comma or end of the array or object expected");
         skip_space(p);
         *ret_more = true;
-        return !in_object || check_member_start(p);
+        return !in_object || take_member_start(p);
     }
 }
 
@@ -363,19 +376,17 @@ static bool begin_value(struct parser *p, bool *ret_complete)
         return fail(p, "too many values");
     const int c = peek(p);
     if (c != '[' && c != '{')
-        return check_scalar(p);
+        return take_scalar(p);
     if (!open_container(p, c == '{'))
         return false;
     if (peek(p) == (c == '{' ? '}' : ']'))
         return true;
     *ret_complete = false;
-    return c == '[' || check_member_start(p);
+    return c == '[' || take_member_start(p);
 }
 
-static bool check_document(struct parser *p)
+static bool take_document(struct parser *p)
 {
-    if (p->len > p->limits->bytes_max)
-        return fail(p, "document too large");
     if (p->len >= 3 && memcmp(p->text, "\xEF\xBB\xBF", 3) == 0)
         return fail(p, "byte-order mark");
     skip_space(p);
@@ -390,10 +401,32 @@ static bool check_document(struct parser *p)
     return true;
 }
 
-bool json_check(struct str text, const struct json_limits *limits, size_t *ret_longest_number,
-                struct json_error *reterr)
+/* A string needs a byte for its NUL and has two quotes: the texts of a document have room in as
+ * many bytes as it has. */
+static bool take_with_texts(struct parser *p)
+{
+    struct json_texts *texts = malloc(sizeof(*texts) + p->len);
+    if (!texts)
+        return fail(p, out_of_memory);
+    p->out = texts->text;
+    const bool ok = json_names_init(&p->names) ? take_document(p) : fail(p, out_of_memory);
+    json_names_finish(&p->names);
+
+    texts->bytes = (size_t)(p->out - texts->text);
+    if (p->root) {
+        json_own_texts(p->root, texts);
+        return ok;
+    }
+    crypto_cleanse(texts->text, texts->bytes);
+    free(texts);
+    return ok;
+}
+
+enum err json_parse(struct str text, const struct json_limits *limits, struct json **ret_root,
+                    struct json_error *reterr)
 {
     assert(limits->depth_max <= JSON_DEPTH_CEILING);
+    /* Not initialized as a whole: the frames are large, and written before they are read. */
     struct parser p;
     p.text = (const uint8_t *)text.ptr;
     p.len = text.len;
@@ -401,19 +434,20 @@ bool json_check(struct str text, const struct json_limits *limits, size_t *ret_l
     p.limits = limits;
     p.what = NULL;
     p.values = 0;
-    p.longest_number = 0;
     p.objects = 0;
     p.depth = 0;
-    const bool ok = json_names_init(&p.names) ? check_document(&p) : fail(&p, json_out_of_memory);
-    json_names_finish(&p.names);
-    if (!ok && reterr)
-        *reterr = (struct json_error){.offset = p.at, .what = p.what};
-    *ret_longest_number = p.longest_number;
-    return ok;
-}
+    p.root = NULL;
+    p.name = (struct str){NULL, 0};
 
-bool json_validate(struct str text, const struct json_limits *limits, struct json_error *reterr)
-{
-    size_t longest_number = 0;
-    return json_check(text, limits, &longest_number, reterr);
+    const bool fits = text.len <= limits->bytes_max || fail(&p, "document too large");
+    if (fits && take_with_texts(&p)) {
+        *ret_root = p.root;
+        return ERR_OK;
+    }
+    json_free(p.root);
+    if (p.what == out_of_memory)
+        return ERR_NO_MEMORY;
+    if (reterr)
+        *reterr = (struct json_error){.offset = p.at, .what = p.what};
+    return ERR_INVALID_JSON;
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Strict JSON (RFC 8259) for every document from outside: requests, vendor answers, key sets, token
- * parts. json_validate() runs before any tree is built (cJSON alone takes duplicate members, bad
- * UTF-8, control characters and trailing bytes). Refused beyond the grammar: duplicate member names
- * at any level (compared after unescaping), U+0000 in a string, lone surrogates, a byte-order mark,
- * numbers that overflow a double. */
+ * parts. Refused beyond the grammar: duplicate member names at any level (compared after
+ * unescaping), U+0000 in a string, lone surrogates, a byte-order mark, numbers that overflow a
+ * double. */
 #pragma once
 
 #include <stdint.h>
@@ -24,18 +23,15 @@ struct json_error {
     const char *what; /* literal */
 };
 
-/* Linear time (duplicate names included). Never reads past text.len. */
-NODISCARD bool json_validate(struct str text, const struct json_limits *limits,
-                             struct json_error *reterr);
-
-/* A tree of a validated document (cJSON inside; that header stays in json_tree.c). */
+/* The tree of a document. */
 struct json;
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
-/* Validates, then parses. Errors: ERR_INVALID_JSON (reterr filled), ERR_NO_MEMORY. */
+/* Linear time (duplicate names included). Never reads past text.len; the tree does not borrow from
+ * text. Errors: ERR_INVALID_JSON (reterr, which may be NULL, is filled), ERR_NO_MEMORY. */
 NODISCARD enum err json_parse(struct str text, const struct json_limits *limits,
                               struct json **ret_root, struct json_error *reterr);
-/* Cleanses all strings (they may be tokens). Accepts NULL. */
+/* root: from json_parse(). Cleanses all texts (they may be tokens). Accepts NULL. */
 void json_free(struct json *root);
 static inline void json_freep(struct json **root)
 {
@@ -46,7 +42,8 @@ static inline void json_freep(struct json **root)
 enum json_type json_type(const struct json *value);
 /* Exact, case-sensitive; NULL when absent or when object is NULL or no object. */
 const struct json *json_member(const struct json *object, const char *name);
-/* Text of a string value; {NULL, 0} for anything else, NULL included. Borrowed from the tree. */
+/* Text of a string value, with a NUL behind it; {NULL, 0} for anything else, NULL included.
+ * Borrowed from the tree. */
 struct str json_string(const struct json *value);
 /* False when value is not a number (value may be NULL). */
 bool json_number(const struct json *value, double *ret);

@@ -4,6 +4,8 @@
 
 #include "base/crypto.h"
 
+enum { WORD_BYTES = 7 };
+
 /* One secret point for each thread: it never leaves the process, so it can serve many documents. */
 static bool secret_point(uint64_t *ret)
 {
@@ -61,8 +63,33 @@ static bool grow(struct json_names *set)
     return true;
 }
 
-enum json_names_result json_names_insert(struct json_names *set, uint64_t hash)
+/* The next coefficient of the polynomial: word < 2^56. */
+static uint64_t add_word(const struct json_names *set, uint64_t hash, uint64_t word)
 {
+    const uint64_t prime = (UINT64_C(1) << 61) - 1;
+    const unsigned __int128 product = (unsigned __int128)hash * set->point;
+    uint64_t sum = (uint64_t)(product & prime) + (uint64_t)(product >> 61) + word;
+    sum = (sum & prime) + (sum >> 61);
+    return sum >= prime ? sum - prime : sum;
+}
+
+/* Object, length, then seven bytes at a time: different names have different polynomials, because
+ * the length says where the padding begins. */
+static uint64_t hash_of(const struct json_names *set, uint32_t object, struct str name)
+{
+    uint64_t hash = add_word(set, object, name.len);
+    for (size_t at = 0; at < name.len; at += WORD_BYTES) {
+        const size_t left = name.len - at;
+        uint64_t word = 0;
+        memcpy(&word, name.ptr + at, left < WORD_BYTES ? left : WORD_BYTES);
+        hash = add_word(set, hash, word);
+    }
+    return hash;
+}
+
+enum json_names_result json_names_insert(struct json_names *set, uint32_t object, struct str name)
+{
+    const uint64_t hash = hash_of(set, object, name);
     if (set->count >= set->cap / 2 && !grow(set))
         return JSON_NAME_NO_MEMORY;
     /* 0 marks an empty slot. */

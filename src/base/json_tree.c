@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Trees of validated documents, made and held by cJSON: struct json is a cJSON item under another
- * name. Recursion here is as deep as JSON_DEPTH_CEILING, because only validated text becomes a
- * tree. */
+ * Trees of documents that the reader has judged, held by cJSON: struct json is a cJSON item under
+ * another name. Strings and names are references into one buffer, which the root owns by the one
+ * member that it has no other use for: its name. Recursion here is as deep as JSON_DEPTH_CEILING.
+ */
 #include "base/json.h"
-
-#include <math.h>
-#include <stdio.h>
 
 #include <cJSON.h>
 
@@ -13,12 +11,14 @@
 #include "base/crypto.h"
 #include "base/json_internal.h"
 
-/* cJSON 1.7 copies a number into 64 bytes and fails on a longer one. */
-enum { CJSON_NUMBER_MAX = 62, NUMBER_TEXT_BYTES = 32 };
-
 static const cJSON *item_of(const struct json *value)
 {
     return (const cJSON *)(const void *)value;
+}
+
+static cJSON *own_item(struct json *value)
+{
+    return (cJSON *)(void *)value;
 }
 
 static const struct json *json_of(const cJSON *item)
@@ -26,124 +26,62 @@ static const struct json *json_of(const cJSON *item)
     return (const struct json *)(const void *)item;
 }
 
-/* The shortest of three forms that reads back as the same double. */
-static struct str number_text(double value, char out[NUMBER_TEXT_BYTES])
+static struct json *made(cJSON *item)
 {
-    static const int precisions[] = {15, 16, 17};
-    int n = 0;
-    for (size_t i = 0; i < ARRAY_LEN(precisions); i++) {
-        n = snprintf(out, NUMBER_TEXT_BYTES, "%.*g", precisions[i], value);
-        const double back = strtod(out, NULL);
-        if (!(back < value) && !(back > value))
-            break;
-    }
-    return (struct str){out, (size_t)n};
+    return (struct json *)(void *)item;
 }
 
-static bool is_number_byte(char c)
+/* ---- for the reader */
+
+struct json *json_make_null(void)
 {
-    return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
+    return made(cJSON_CreateNull());
 }
 
-/* End of the string whose opening quote is at `at`, closing quote included. */
-static size_t string_end(struct str text, size_t at)
+struct json *json_make_bool(bool value)
 {
-    for (at++; text.ptr[at] != '"'; at++) {
-        if (text.ptr[at] == '\\')
-            at++;
-    }
-    return at + 1;
+    return made(cJSON_CreateBool(value));
 }
 
-static size_t number_end(struct str text, size_t at)
+struct json *json_make_number(double value)
 {
-    while (at < text.len && is_number_byte(text.ptr[at]))
-        at++;
-    return at;
+    return made(cJSON_CreateNumber(value));
 }
 
-static bool starts_number(char c)
+struct json *json_make_string(const char *text)
 {
-    return c == '-' || (c >= '0' && c <= '9');
+    return made(cJSON_CreateStringReference(text));
 }
 
-static size_t token_end(struct str text, size_t at)
+struct json *json_make_container(bool is_object)
 {
-    if (text.ptr[at] == '"')
-        return string_end(text, at);
-    return starts_number(text.ptr[at]) ? number_end(text, at) : at + 1;
+    return made(is_object ? cJSON_CreateObject() : cJSON_CreateArray());
 }
 
-/* Copies validated text with each long number in its short form. */
-static void copy_with_short_numbers(struct buf *out, struct str text)
+bool json_add(struct json *container, const char *name, struct json *value)
 {
-    size_t next = 0;
-    for (size_t at = 0; at < text.len; at = next) {
-        next = token_end(text, at);
-        struct str token = {text.ptr + at, next - at};
-        char shorter[NUMBER_TEXT_BYTES];
-        double value = 0;
-        if (token.len > CJSON_NUMBER_MAX && text.ptr[at] != '"') {
-            if (!json_number_value(token, &value))
-                out->state = BUF_NO_MEMORY;
-            token = number_text(value, shorter);
-        }
-        buf_append(out, token);
-    }
+    if (!name)
+        return cJSON_AddItemToArray(own_item(container), own_item(value));
+    return cJSON_AddItemToObjectCS(own_item(container), name, own_item(value));
 }
 
-static cJSON *build(struct str text, size_t longest_number)
+/* cJSON frees a name that is not marked as a constant. */
+void json_own_texts(struct json *root, struct json_texts *texts)
 {
-    if (longest_number <= CJSON_NUMBER_MAX)
-        return cJSON_ParseWithLengthOpts(text.ptr, text.len, NULL, 0);
-    AUTO_BUF struct buf shorter;
-    buf_init(&shorter, text.len);
-    copy_with_short_numbers(&shorter, text);
-    if (!buf_ok(&shorter))
-        return NULL;
-    return cJSON_ParseWithLengthOpts(shorter.ptr, shorter.len, NULL, 0);
-}
-
-enum err json_parse(struct str text, const struct json_limits *limits, struct json **ret_root,
-                    struct json_error *reterr)
-{
-    struct json_error error = {0};
-    size_t longest_number = 0;
-    if (!json_check(text, limits, &longest_number, &error)) {
-        if (error.what == json_out_of_memory)
-            return ERR_NO_MEMORY;
-        if (reterr)
-            *reterr = error;
-        return ERR_INVALID_JSON;
-    }
-    cJSON *root = build(text, longest_number);
-    if (!root)
-        return ERR_NO_MEMORY;
-    *ret_root = (struct json *)(void *)root;
-    return ERR_OK;
-}
-
-static void cleanse_text(char *text)
-{
-    if (text)
-        crypto_cleanse(text, strlen(text));
-}
-
-static void cleanse(cJSON *item)
-{
-    for (; item; item = item->next) {
-        cleanse_text(item->valuestring);
-        cleanse_text(item->string);
-        cleanse(item->child);
-    }
+    own_item(root)->string = (char *)texts;
 }
 
 void json_free(struct json *root)
 {
-    cJSON *item = (cJSON *)(void *)root;
-    cleanse(item);
-    cJSON_Delete(item);
+    if (!root)
+        return;
+    struct json_texts *texts = (struct json_texts *)(void *)own_item(root)->string;
+    if (texts)
+        crypto_cleanse(texts->text, texts->bytes);
+    cJSON_Delete(own_item(root));
 }
+
+/* ---- reading */
 
 enum json_type json_type(const struct json *value)
 {
@@ -194,7 +132,8 @@ const struct json *json_next(const struct json *child)
 
 struct str json_name(const struct json *child)
 {
-    return str_of(child ? item_of(child)->string : NULL);
+    const cJSON *item = item_of(child);
+    return str_of(item && (item->type & cJSON_StringIsConst) != 0 ? item->string : NULL);
 }
 
 size_t json_count(const struct json *container)
@@ -218,7 +157,7 @@ static void print_children(struct json_writer *w, const struct json *container, 
 
 static void print_value(struct json_writer *w, const struct json *value)
 {
-    char number[NUMBER_TEXT_BYTES];
+    char number[JSON_NUMBER_TEXT_BYTES];
     switch (json_type(value)) {
     case JSON_NULL:
         jw_null(w);
@@ -227,7 +166,7 @@ static void print_value(struct json_writer *w, const struct json *value)
         jw_bool(w, json_is_true(value));
         break;
     case JSON_NUMBER:
-        jw_raw(w, number_text(item_of(value)->valuedouble, number));
+        jw_raw(w, json_number_text(item_of(value)->valuedouble, number));
         break;
     case JSON_STRING:
         jw_string(w, json_string(value));

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * base/json (tree): access to every type and to nothing at all, numbers that cJSON alone would
- * refuse or print inexactly, print and parse again. */
+ * base/json (tree): access to every type and to nothing at all, numbers of all
+ * lengths, documents of more nodes than one block, print and parse again. */
 #include "unit.h"
 
 #include <float.h>
+#include <stdio.h>
 
 #include "base/auto.h"
 #include "base/buf.h"
@@ -141,6 +142,24 @@ START_TEST(print_gives_the_same_document)
 }
 END_TEST
 
+START_TEST(a_document_may_have_any_number_of_values)
+{
+    AUTO_BUF struct buf text;
+    buf_init(&text, 65536);
+    for (int i = 0; i < 500; i++)
+        buf_printf(&text, "%s\"%d\"", i == 0 ? "[" : ",", i);
+    buf_append_byte(&text, ']');
+    AUTO_JSON struct json *root = parsed(text.ptr);
+    char wanted[16];
+    int i = 0;
+    for (const struct json *child = json_first(root); child; child = json_next(child)) {
+        (void)snprintf(wanted, sizeof(wanted), "%d", i++);
+        ck_assert_str_is(json_string(child), wanted);
+    }
+    ck_assert_int_eq(i, 500);
+}
+END_TEST
+
 START_TEST(invalid_text_gives_no_tree)
 {
     struct json *root = NULL;
@@ -162,6 +181,7 @@ int main(void)
     tcase_add_test(tests, strings_are_unescaped);
     tcase_add_loop_test(tests, numbers_keep_their_value, 0, (int)ARRAY_LEN(number_cases));
     tcase_add_test(tests, print_gives_the_same_document);
+    tcase_add_test(tests, a_document_may_have_any_number_of_values);
     tcase_add_test(tests, invalid_text_gives_no_tree);
     return unit_run(tests, "json_tree");
 }
