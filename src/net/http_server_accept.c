@@ -11,8 +11,9 @@
 #include "net/http_server_int.h"
 
 enum {
-    /* Few, so that a burst spreads over the workers and requests under way get their turn. */
-    ACCEPTS_PER_TURN = 8,
+    /* Some 2 ms of work, so that requests under way get their turn; fewer would leave those who
+     * come in a burst waiting, for a turn of a busy worker is long. */
+    ACCEPTS_PER_TURN = 64,
     ACCEPT_PAUSE_MS = 200,
     SHED_PER_PAUSE = 32,
 };

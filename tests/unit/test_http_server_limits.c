@@ -257,6 +257,50 @@ END_TEST
 
 /* ---- the end */
 
+/* ---- a burst of clients */
+
+enum { BURST_CLIENTS = 64, BURST_TURNS = 2 };
+
+/* Posts itself once a turn; in the last it tells how many were accepted by then. */
+struct turns {
+    struct post post;
+    int left;
+    unsigned accepted;
+    int done[2];
+};
+
+static void count_turn(struct post *p)
+{
+    struct turns *t = (struct turns *)p;
+    if (--t->left > 0) {
+        loop_post(fixture.loop, &t->post, count_turn);
+        return;
+    }
+    t->accepted = fixture.connections;
+    ck_assert_int_eq(write(t->done[1], "x", 1), 1);
+}
+
+/* For a turn of a busy worker is long, and those who wait in the backlog have asked already. */
+START_TEST(a_burst_of_clients_is_taken_in_two_turns)
+{
+    int clients[BURST_CLIENTS];
+    struct turns turns = {.left = BURST_TURNS};
+    char byte;
+    ck_assert_int_eq(pipe(turns.done), 0);
+    fixture_create_server(&fixture);
+    for (size_t i = 0; i < BURST_CLIENTS; i++)
+        clients[i] = client_connect(&fixture);
+    loop_post(fixture.loop, &turns.post, count_turn);
+    fixture_run(&fixture);
+    ck_assert_int_eq(read(turns.done[0], &byte, 1), 1);
+    ck_assert_uint_eq(turns.accepted, BURST_CLIENTS);
+    for (size_t i = 0; i < BURST_CLIENTS; i++)
+        close(clients[i]);
+    close(turns.done[0]);
+    close(turns.done[1]);
+}
+END_TEST
+
 START_TEST(draining_closes_and_refusing_refuses)
 {
     fixture_run(&fixture);
@@ -336,6 +380,7 @@ int main(void)
     tcase_add_test(tc, a_connection_over_the_limit_gets_a_whole_503);
     tcase_add_test(tc, a_request_over_the_limit_gets_503_and_keeps_its_connection);
     tcase_add_test(tc, without_descriptors_clients_are_told_and_later_ones_served);
+    tcase_add_test(tc, a_burst_of_clients_is_taken_in_two_turns);
     tcase_add_test(tc, draining_closes_and_refusing_refuses);
     tcase_add_test(tc, a_quiet_server_finishes_what_it_has);
     tcase_add_test(tc, destroying_answers_hundreds_of_waiting_requests);
