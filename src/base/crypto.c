@@ -280,8 +280,9 @@ bool crypto_equal(struct str a, struct str b)
 
 void crypto_cleanse(void *p, size_t bytes)
 {
+    /* As certain as OPENSSL_cleanse(), and as fast as memset(). */
     if (bytes > 0)
-        OPENSSL_cleanse(p, bytes);
+        explicit_bzero(p, bytes);
 }
 
 void hex_encode(const uint8_t *bytes, size_t len, char *out)

@@ -68,6 +68,8 @@ void jw_object_begin(struct json_writer *w);
 void jw_object_end(struct json_writer *w);
 void jw_array_begin(struct json_writer *w);
 void jw_array_end(struct json_writer *w);
+/* name, here and below: a literal without characters that JSON escapes; it is not looked at. Any
+ * other name goes through jw_key_str(). */
 void jw_key(struct json_writer *w, const char *name);
 void jw_key_str(struct json_writer *w, struct str name);
 void jw_string(struct json_writer *w, struct str value);

@@ -133,17 +133,10 @@ static void append_escaped(struct buf *out, struct str text)
     buf_append_byte(out, '"');
 }
 
-/* The usual case goes into the buffer in one piece: with the comma in front of it, and behind it
- * the colon when it is a name. */
-static void append_string(struct json_writer *w, struct str text, bool is_name)
+/* A string without special characters goes into the buffer in one piece: with the comma in front of
+ * it, and behind it the colon when it is a name. */
+static void append_plain(struct json_writer *w, struct str text, bool is_name)
 {
-    if (plain_length(text) < text.len) {
-        before_value(w);
-        append_escaped(w->out, text);
-        if (is_name)
-            buf_append_byte(w->out, ':');
-        return;
-    }
     const size_t bytes = text.len + 2 + w->need_comma + is_name;
     char *to = buf_room(w->out, bytes);
     if (!to)
@@ -160,6 +153,18 @@ static void append_string(struct json_writer *w, struct str text, bool is_name)
     buf_added(w->out, bytes);
 }
 
+static void append_string(struct json_writer *w, struct str text, bool is_name)
+{
+    if (plain_length(text) == text.len) {
+        append_plain(w, text, is_name);
+        return;
+    }
+    before_value(w);
+    append_escaped(w->out, text);
+    if (is_name)
+        buf_append_byte(w->out, ':');
+}
+
 void jw_key_str(struct json_writer *w, struct str name)
 {
     append_string(w, name, true);
@@ -168,7 +173,8 @@ void jw_key_str(struct json_writer *w, struct str name)
 
 void jw_key(struct json_writer *w, const char *name)
 {
-    jw_key_str(w, str_of(name));
+    append_plain(w, str_of(name), true);
+    w->need_comma = false;
 }
 
 void jw_string(struct json_writer *w, struct str value)

@@ -40,6 +40,7 @@ struct call {
 
     /* of the present attempt */
     struct answer_head head;
+    int64_t head_wall_s; /* when its first line came */
     struct buf answer;
     unsigned sends;        /* times that libcurl was about to send the request */
     const char *aborted;   /* why a callback of ours ended the transfer */

@@ -25,9 +25,6 @@ enum {
 
 /* ---- header list */
 
-/* "Expect:" takes libcurl's own field away: no wait for 100-continue. libcurl only reads lists. */
-static struct curl_slist no_expect = {.data = (char *)"Expect:"};
-
 /* The fields of one call in one block: nodes in front, their lines behind. */
 struct call_headers {
     struct curl_slist nodes[CALL_FIELDS_MAX];
@@ -59,7 +56,7 @@ static void put_lines(struct call_headers *h, const struct field_line *lines, si
     for (size_t i = 0; i < count; i++) {
         struct curl_slist *node = &h->nodes[i];
         node->data = to;
-        node->next = i + 1 < count ? node + 1 : &no_expect;
+        node->next = i + 1 < count ? node + 1 : NULL;
         to = put_text(put_text(to, str_of(lines[i].name)), lines[i].value);
         *to++ = '\0';
     }
@@ -90,6 +87,8 @@ struct call_headers *call_headers_build(const char *user_agent, const struct cal
     if (r->traceparent)
         lines[count++] = (struct field_line){"traceparent: ", str_of(r->traceparent)};
 
+    /* No "Expect:" to keep libcurl from waiting: it does so from 1 MiB on, and bodies here are
+     * smaller by far. */
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++)
         bytes += line_bytes(&lines[i]);
@@ -108,7 +107,9 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
     struct call *call = arg;
     const struct str line = {bytes, size * count};
 
-    if (answer_head_line(&call->head, line, clock_wall_s()))
+    if (call->head.bytes == 0)
+        call->head_wall_s = clock_wall_s();
+    if (answer_head_line(&call->head, line, call->head_wall_s))
         return line.len;
     call->aborted = call->head.refused;
     return 0;
