@@ -6,15 +6,17 @@
 
 #define REALM "Bearer realm=\"biometrics-bff\""
 
-static bool is_between(char c, char from, char to)
-{
-    return (unsigned char)(c - from) <= (unsigned char)(to - from);
-}
+/* ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/", by their ASCII codes, 32 a line */
+static const bool token_chars[128] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0,
+    0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1,
+    0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 0,
+};
 
 static inline bool is_token_char(char c)
 {
-    return is_between((char)(c | 0x20), 'a', 'z') || is_between(c, '-', '9') || c == '_' ||
-           c == '~' || c == '+';
+    return (unsigned char)c < sizeof(token_chars) && token_chars[(unsigned char)c];
 }
 
 /* b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=" (RFC 6750 section 2.1) */

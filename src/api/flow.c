@@ -343,9 +343,8 @@ enum err flow_send(struct flow *f, enum vendor_call call, enum vendor_token toke
 
 enum err flow_send_as_user(struct flow *f, enum vendor_call call)
 {
-    const struct str token = f->bearer.token;
-    const char *authorization = arena_printf(f->arena, "Bearer %.*s", (int)token.len, token.ptr);
-    if (!authorization)
+    const struct str authorization = arena_join(f->arena, STR("Bearer "), f->bearer.token);
+    if (!authorization.ptr)
         return ERR_NO_MEMORY;
-    return send_call(f, call, VENDOR_TOKEN_USER, str_of(authorization));
+    return send_call(f, call, VENDOR_TOKEN_USER, authorization);
 }

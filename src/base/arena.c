@@ -109,6 +109,20 @@ struct str arena_copy(struct arena *a, struct str text)
     return (struct str){copy, copy ? text.len : 0};
 }
 
+struct str arena_join(struct arena *a, struct str head, struct str tail)
+{
+    if (head.len > SIZE_MAX / 4 || tail.len > SIZE_MAX / 4)
+        return (struct str){NULL, 0};
+    char *text = arena_alloc(a, head.len + tail.len + 1);
+    if (!text)
+        return (struct str){NULL, 0};
+    if (head.len > 0)
+        memcpy(text, head.ptr, head.len);
+    if (tail.len > 0)
+        memcpy(text + head.len, tail.ptr, tail.len);
+    return (struct str){text, head.len + tail.len};
+}
+
 char *arena_printf(struct arena *a, const char *format, ...)
 {
     va_list args;

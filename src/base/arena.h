@@ -25,6 +25,8 @@ NODISCARD void *arena_alloc(struct arena *a, size_t bytes);
 NODISCARD char *arena_strdup(struct arena *a, struct str text);
 /* As arena_strdup(), as a struct str; ptr is NULL on failure. */
 NODISCARD struct str arena_copy(struct arena *a, struct str text);
+/* head and tail in one text; ptr is NULL on failure. */
+NODISCARD struct str arena_join(struct arena *a, struct str head, struct str tail);
 NODISCARD char *arena_printf(struct arena *a, const char *format, ...) PRINTF_LIKE(2, 3);
 
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))

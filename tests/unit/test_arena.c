@@ -42,6 +42,11 @@ START_TEST(copies_are_terminated)
     arena_init(&a, 1 << 16);
     ck_assert_str_eq(arena_strdup(&a, (struct str){"abcdef", 3}), "abc");
     ck_assert_str_eq(arena_strdup(&a, str_of(NULL)), "");
+    const struct str joined = arena_join(&a, STR("Bearer "), STR("abc"));
+    ck_assert_str_eq(joined.ptr, "Bearer abc");
+    ck_assert_uint_eq(joined.len, 10);
+    const struct str empty = arena_join(&a, STR(""), str_of(NULL));
+    ck_assert(empty.ptr && empty.len == 0);
     const struct str copy = arena_copy(&a, STR("xyz"));
     ck_assert_str_is(copy, "xyz");
     ck_assert_int_eq(copy.ptr[3], 0);
@@ -54,6 +59,7 @@ START_TEST(failed_copy_has_no_text)
     AUTO(arena_finish) struct arena a;
     arena_init(&a, 16);
     ck_assert_ptr_null(arena_copy(&a, STR("0123456789abcdef")).ptr);
+    ck_assert_ptr_null(arena_join(&a, STR("01234567"), STR("89abcdef")).ptr);
     ck_assert_ptr_null(arena_printf(&a, "%64d", 1));
 }
 END_TEST

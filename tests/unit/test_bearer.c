@@ -57,6 +57,19 @@ START_TEST(the_challenge_names_the_error_only_when_a_token_came)
 }
 END_TEST
 
+START_TEST(each_byte_is_of_a_token_or_not)
+{
+    static const char CHARS[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/";
+
+    for (int byte = 1; byte < 256; byte++) {
+        const char text[] = {'B', 'e', 'a', 'r', 'e', 'r', ' ', 'a', (char)byte, 'b', '\0'};
+        struct str token = {0};
+        ck_assert_int_eq(bearer_parse(str_of(text), &token) == ERR_OK, strchr(CHARS, byte) != NULL);
+    }
+}
+END_TEST
+
 /* ---- inside a flow */
 
 static EVP_PKEY *key; /* made once, before the tests fork: making one is slow */
@@ -291,6 +304,7 @@ int main(void)
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_loop_test(t, a_field_holds_one_token_or_none, 0, ARRAY_LEN(FIELDS));
     tcase_add_test(t, the_challenge_names_the_error_only_when_a_token_came);
+    tcase_add_test(t, each_byte_is_of_a_token_or_not);
     tcase_add_test(t, a_good_token_passes);
     tcase_add_test(t, a_token_of_which_only_the_expiry_fails_may_be_refreshed);
     tcase_add_test(t, an_unknown_kid_asks_the_keeper_and_is_verified_again);
