@@ -45,7 +45,7 @@ struct call {
     unsigned sends;        /* times that libcurl was about to send the request */
     const char *aborted;   /* why a callback of ours ended the transfer */
     bool connection_stale; /* the reused connection had something to say before the request */
-    bool fresh;            /* second attempt, on a new connection */
+    bool fresh;            /* asks for a new connection, for this is a second attempt */
     char text[CURL_TEXT_BYTES];
 };
 
@@ -59,6 +59,7 @@ struct client_socket {
     int fd;
     uint32_t wanted;     /* EPOLLIN, EPOLLOUT; 0: an idle pooled connection */
     bool connection;     /* a connection's, closed through on_close_socket(); else the resolver's */
+    bool multiplexed;    /* has carried an HTTP/2 answer */
     bool eager;          /* in the list of those to try for writing at once */
     uint16_t local_port; /* 0: not asked yet */
 };
@@ -96,7 +97,7 @@ void client_multi_destroy(struct http_client *c);
 int client_open_socket(struct http_client *c, int family, int type, int protocol);
 void client_close_socket(struct http_client *c, int fd);
 /* May the idle connection with this local port carry a request? False when it was closed or has
- * sent something unasked. */
+ * sent something unasked; HTTP/2 has frames to send at any time, and names the stream of each. */
 bool client_connection_is_quiet(struct http_client *c, uint16_t local_port);
 
 /* ---- http_client_transfer.c: one call as a libcurl transfer */

@@ -137,12 +137,29 @@ static void learn_port(struct client_socket *s)
     *bucket = s;
 }
 
+/* easy: a transfer that the connection carried. */
+static bool was_http2(CURL *easy)
+{
+    long version = 0;
+
+    return curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version) == CURLE_OK &&
+           version == CURL_HTTP_VERSION_2_0;
+}
+
+static void became_idle(struct client_socket *s, CURL *easy)
+{
+    if (s->local_port == 0)
+        learn_port(s);
+    if (s->client->http2 && !s->multiplexed)
+        s->multiplexed = was_http2(easy);
+}
+
 bool client_connection_is_quiet(struct http_client *c, uint16_t local_port)
 {
     for (struct client_socket *s = *port_bucket(c, local_port); s; s = s->next_of_port) {
         /* At this moment the connection is still one of the idle. Two of them may have the same
          * port, towards two addresses: then both have to be quiet. */
-        if (s->local_port != local_port || s->wanted != 0)
+        if (s->local_port != local_port || s->wanted != 0 || s->multiplexed)
             continue;
         struct pollfd poll_fd = {.fd = s->fd, .events = POLLIN};
         if (poll(&poll_fd, 1, 0) != 0)
@@ -233,7 +250,6 @@ static int on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *arg, voi
 {
     struct http_client *c = arg;
     struct client_socket *s = find_socket(c, fd);
-    (void)easy;
     (void)socket_arg;
 
     if (what == CURL_POLL_REMOVE) {
@@ -242,8 +258,8 @@ static int on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *arg, voi
         s->wanted = 0;
         if (!s->connection)
             remove_socket(s);
-        else if (s->local_port == 0)
-            learn_port(s);
+        else
+            became_idle(s, easy);
         return 0;
     }
     if (!s)

@@ -147,7 +147,7 @@ static int on_before_send(void *arg, char *remote_ip, char *local_ip, int remote
     }
     (void)curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &connects);
     /* Bytes that wait on an idle HTTP/1.1 connection would be read as our answer. */
-    if (connects == 0 && !c->http2 && !client_connection_is_quiet(c, (uint16_t)local_port)) {
+    if (connects == 0 && !client_connection_is_quiet(c, (uint16_t)local_port)) {
         call->connection_stale = true;
         return CURL_PREREQFUNC_ABORT;
     }

@@ -507,6 +507,23 @@ END_TEST
 
 /* ---- time */
 
+/* Where HTTP/2 was asked for and HTTP/1.1 is what the server speaks. */
+START_TEST(bytes_on_an_idle_connection_answer_nobody_without_http2_either)
+{
+    setup_with(
+        echo, NULL,
+        (struct http_client_options){
+            .allow_http = true, .http2 = true, .connect_timeout_ms = 3000, .connections_max = 1});
+    ck_assert_int_eq(call(POST_ONCE)->result, CALL_ANSWERED);
+    script_server_blurt(bench.server, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged");
+    const struct got *g = call(POST_ONCE);
+    ck_assert_int_eq(g->result, CALL_ANSWERED);
+    ck_assert_ptr_null(strstr(g->body, "forged"));
+    ck_assert_uint_eq(script_server_connections(bench.server), 2);
+    teardown();
+}
+END_TEST
+
 START_TEST(deadline_ends_a_call)
 {
     setup(no_answer, NULL, 4);
@@ -649,6 +666,7 @@ int main(void)
     tcase_add_loop_test(tests, run_once_call_without_body_reaches_the_server_once, 0, 2);
     tcase_add_test(tests, connection_closed_while_idle_costs_nothing);
     tcase_add_loop_test(tests, bytes_on_an_idle_connection_answer_nobody, 0, 2);
+    tcase_add_test(tests, bytes_on_an_idle_connection_answer_nobody_without_http2_either);
     tcase_add_test(tests, deadline_ends_a_call);
     tcase_add_test(tests, deadline_in_the_queue_sends_nothing);
     tcase_add_test(tests, cancelled_call_makes_room_and_is_silent);
