@@ -38,6 +38,8 @@ static enum err put_on_wire(struct vendor_send *s, struct str authorization)
         .deadline_ms = s->deadline_ms,
         /* No repeat that is not seen here: libcurl would hide that a delete ran twice. */
         .run_once = true,
+        /* What ended the first attempt may be waiting on other connections of the pool, too. */
+        .fresh_connection = s->repeated,
         .label = row->label,
     };
     s->pending = http_client_start(s->app->client, &request, on_answer, s);

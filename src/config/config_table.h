@@ -35,7 +35,8 @@
       "PEM certificates to trust for the identity API, read at start; default: the system's "      \
       "store")                                                                                     \
     X(UPSTREAM_HTTP2, BOOL, upstream_http2, "false", 0, 0, NOT_EMPTY, UPSTREAM,                    \
-      "Offer HTTP/2 to the identity API")                                                          \
+      "Offer HTTP/2 to the identity API. Where the far end closes a connection with calls on it "  \
+      "(GOAWAY), those that must not run twice end as upstream_outcome_unknown")                   \
     X(ALLOW_INSECURE_UPSTREAM, BOOL, allow_insecure_upstream, "false", 0, 0, NOT_EMPTY, UPSTREAM,  \
       "Allow http:// URLs upstream; for the emulator only")                                        \
     X(CLIENT_ID, TEXT, client_id, NULL, 1, 255, NOT_EMPTY, CREDENTIALS,                            \

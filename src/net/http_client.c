@@ -274,6 +274,7 @@ struct call *http_client_start(struct http_client *c, const struct call_request 
     call->done = done;
     call->arg = arg;
     call->started_us = clock_mono_us();
+    call->fresh = request->fresh_connection;
     if (!fill_call(call, request)) {
         free_call(call);
         return NULL;

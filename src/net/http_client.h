@@ -58,6 +58,7 @@ struct call_request {
     /* The vendor must not execute it twice: libcurl, which repeats by itself what was lost on a
      * reused connection, is stopped before it sends a second time. */
     bool run_once;
+    bool fresh_connection; /* not one of the pool, nor a stream beside others */
     const char
         *label; /* literal for the metric http_client_request_duration: the operation's name */
 };
