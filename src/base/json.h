@@ -70,7 +70,11 @@ void jw_array_begin(struct json_writer *w);
 void jw_array_end(struct json_writer *w);
 /* name, here and below: a literal without characters that JSON escapes; it is not looked at. Any
  * other name goes through jw_key_str(). */
-void jw_key(struct json_writer *w, const char *name);
+void jw_key_plain(struct json_writer *w, struct str name);
+static inline void jw_key(struct json_writer *w, const char *name)
+{
+    jw_key_plain(w, str_of(name)); /* the compiler knows the length of a literal */
+}
 void jw_key_str(struct json_writer *w, struct str name);
 void jw_string(struct json_writer *w, struct str value);
 void jw_int(struct json_writer *w, int64_t value);
@@ -79,7 +83,26 @@ void jw_null(struct json_writer *w);
 /* value: a complete JSON value that is known to be valid */
 void jw_raw(struct json_writer *w, struct str value);
 /* key + value in one call; jw_member_opt() writes nothing when value.ptr is NULL */
-void jw_member(struct json_writer *w, const char *name, struct str value);
-void jw_member_opt(struct json_writer *w, const char *name, struct str value);
-void jw_member_int(struct json_writer *w, const char *name, int64_t value);
-void jw_member_bool(struct json_writer *w, const char *name, bool value);
+static inline void jw_member(struct json_writer *w, const char *name, struct str value)
+{
+    jw_key(w, name);
+    jw_string(w, value);
+}
+
+static inline void jw_member_opt(struct json_writer *w, const char *name, struct str value)
+{
+    if (value.ptr)
+        jw_member(w, name, value);
+}
+
+static inline void jw_member_int(struct json_writer *w, const char *name, int64_t value)
+{
+    jw_key(w, name);
+    jw_int(w, value);
+}
+
+static inline void jw_member_bool(struct json_writer *w, const char *name, bool value)
+{
+    jw_key(w, name);
+    jw_bool(w, value);
+}

@@ -171,9 +171,9 @@ void jw_key_str(struct json_writer *w, struct str name)
     w->need_comma = false;
 }
 
-void jw_key(struct json_writer *w, const char *name)
+void jw_key_plain(struct json_writer *w, struct str name)
 {
-    append_plain(w, str_of(name), true);
+    append_plain(w, name, true);
     w->need_comma = false;
 }
 
@@ -205,28 +205,4 @@ void jw_raw(struct json_writer *w, struct str value)
 {
     before_value(w);
     buf_append(w->out, value);
-}
-
-void jw_member(struct json_writer *w, const char *name, struct str value)
-{
-    jw_key(w, name);
-    jw_string(w, value);
-}
-
-void jw_member_opt(struct json_writer *w, const char *name, struct str value)
-{
-    if (value.ptr)
-        jw_member(w, name, value);
-}
-
-void jw_member_int(struct json_writer *w, const char *name, int64_t value)
-{
-    jw_key(w, name);
-    jw_int(w, value);
-}
-
-void jw_member_bool(struct json_writer *w, const char *name, bool value)
-{
-    jw_key(w, name);
-    jw_bool(w, value);
 }

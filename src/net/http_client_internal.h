@@ -14,6 +14,7 @@ enum {
     STREAMS_MAX = 128,
     IDLE_HANDLES_MAX = 512, /* some KB each: what a busy worker has in use at once */
     CURL_TEXT_BYTES = 256,  /* CURL_ERROR_SIZE */
+    SPARE_CALLS_MAX = 512,
     PORT_BUCKETS = 256,
 };
 
@@ -80,6 +81,9 @@ struct http_client {
 
     void *idle_handles[IDLE_HANDLES_MAX]; /* set up, pointing at nothing of their last call */
     size_t idle_handle_count;
+
+    struct call *spare_calls; /* linked by next; point at nothing of their last use */
+    size_t spare_call_count;
 
     struct timer timer; /* libcurl's one timer */
     struct deferred expired;
