@@ -33,6 +33,7 @@ SIGNATURE_BASE64_ENDING = "="
 UPSTREAM_DELAY_MS = 20
 QUIET_LOOKS = 2
 LOOK_EVERY_S = 0.002
+IDLE_WITHIN_S = 60
 
 SETTINGS = {
     "BFF_LISTEN": "127.0.0.1:0", "BFF_MANAGEMENT_LISTEN": "127.0.0.1:0", "BFF_WORKERS": "1", "BFF_LOG_FORMAT": "json",
@@ -43,7 +44,7 @@ SETTINGS = {
 
 
 class Refused(Exception):
-    """An answer other than the good one."""
+    """The service does not do what the script needs: the text says what."""
 
 
 class Workload:
@@ -133,8 +134,10 @@ class Workload:
 
     def wait_idle(self, looks=10 * QUIET_LOOKS):
         """Until so many looks in a row found all threads of the service asleep."""
-        quiet = 0
+        quiet, deadline = 0, time.monotonic() + IDLE_WITHIN_S
         while quiet < looks:
+            if time.monotonic() > deadline:
+                raise Refused(f"the service was never idle for {IDLE_WITHIN_S} s")
             quiet = quiet + 1 if all(state == "S" for state in self._thread_states()) else 0
             time.sleep(LOOK_EVERY_S)
 
