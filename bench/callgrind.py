@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import subprocess
+import time
 
 COMMAND = ("valgrind", "--quiet", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes", "--dump-line=no")
 OWN = "own code"
@@ -20,26 +21,30 @@ _NAME = re.compile(r"\((\d+)\)(?: (.*))?$")
 
 _COST = re.compile(r"[0-9+*-]")
 
+COMMAND_WITHIN_S = 60
+NUDGE_EVERY_S = 0.005
+
 Function = collections.namedtuple("Function", "group file name")
 Call = collections.namedtuple("Call", "caller callee")
 
 
 class Callgrind:
-    """Control of one process that runs under COMMAND. directory: where its dumps go."""
+    """Control of one process that runs under COMMAND. directory: where its dumps go. A scene has the
+    process's pid and can nudge() it: make a thread other than the one that is measured do something."""
 
     def __init__(self, directory, source_root):
         self.directory = directory
         self.root = source_root
         self.command = (*COMMAND, f"--callgrind-out-file={directory}/dump")
 
-    def begin(self, pid):
+    def begin(self, scene):
         """From here on instructions are counted."""
-        self._control(pid, "instrumentation", "on")
+        self._control(scene, "instrumentation", "on")
 
-    def take(self, pid):
+    def take(self, scene):
         """What was counted since the last take: a Counter, see read_dump. What our own code did in threads
         other than the one that did most depends on when they woke, so it stands apart."""
-        self._control(pid, "dump")
+        self._control(scene, "dump")
         threads = []
         for path in sorted(self.directory.glob("dump.*-*")):
             threads.append(read_dump(path, self.root))
@@ -49,11 +54,19 @@ class Callgrind:
         threads.sort(key=own_total)
         return sum(map(_beside, threads[:-1]), threads[-1])
 
-    def _control(self, pid, *command):
-        done = subprocess.run(["vgdb", f"--pid={pid}", *command], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, timeout=120)
-        if done.returncode:
-            raise RuntimeError(f"vgdb {' '.join(command)}: {done.stdout}{done.stderr}")
+    def _control(self, scene, *command):
+        """vgdb leaves its command and waits; it is taken up by a thread that executes something. (It can force
+        one out of a system call with ptrace, but hangs at times.)"""
+        with subprocess.Popen(["vgdb", f"--pid={scene.pid}", "--max-invoke-ms=0", *command], text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as vgdb:
+            deadline = time.monotonic() + COMMAND_WITHIN_S
+            while vgdb.poll() is None:
+                if time.monotonic() > deadline:
+                    vgdb.kill()
+                scene.nudge()
+                time.sleep(NUDGE_EVERY_S)
+            if vgdb.returncode:
+                raise RuntimeError(f"vgdb {' '.join(command)}: status {vgdb.returncode}: {vgdb.stdout.read()}")
 
 
 def own_total(counted):

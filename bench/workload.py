@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
 from harness.device import DeviceKey  # noqa: E402
 from harness.emulator import Emulator  # noqa: E402
-from harness.http import RawConnection  # noqa: E402
+from harness.http import Client, RawConnection  # noqa: E402
 from harness.paths import SERVICE  # noqa: E402
 from harness.process import Process  # noqa: E402
 from harness.stopping import stop_all  # noqa: E402
@@ -60,9 +60,8 @@ class Workload:
             self.service = Process([*wrap, SERVICE, "serve"], directory / "service", env=settings, name="biometrics-bff")
             self.pid = self._event("service.starting")["process.pid"]
             self._event("service.ready")
-            listener = self._event("listener.ready", listener="public")
-            self.address = (listener["server.address"], listener["server.port"])
-            self.connection = RawConnection(*self.address, timeout_s=120)
+            self.management = Client(*self._address("management"))
+            self.connection = RawConnection(*self._address("public"), timeout_s=120)
             self.emulator.fault("*", next=1000000, delay_ms=UPSTREAM_DELAY_MS)
             self.emulator.make_user(user_id=USER_ID, email="ada@bank.example")
             self.numbers = itertools.count(1000)
@@ -82,6 +81,10 @@ class Workload:
         return self.service.wait_record(
             lambda record: record.get("event.action") == action and members.items() <= record.items(), action, 60)
 
+    def _address(self, listener):
+        ready = self._event("listener.ready", listener=listener)
+        return ready["server.address"], ready["server.port"]
+
     # ---- requests ----
 
     def prepare(self, operation, count):
@@ -99,7 +102,8 @@ class Workload:
     def _exchange(self, request):
         answer = self.connection.send(request).read_answer()
         if answer is None or answer.status not in (200, 201):
-            raise Refused(f"{request.split(b' HTTP')[0].decode()}: {answer}")
+            raise Refused(f"{request.split(b' HTTP')[0].decode()}: {answer}; the service's last lines:\n"
+                          + "\n".join(self.service.lines[-5:]))
         return answer.json
 
     def _start_request(self):
@@ -131,6 +135,10 @@ class Workload:
         return request_bytes("GET", "/v1/session", token=next(self.session_tokens))
 
     # ---- the process ----
+
+    def nudge(self):
+        """Has the management thread do something; the worker goes on as it was."""
+        self.management.get("/livez")
 
     def wait_idle(self, looks=10 * QUIET_LOOKS):
         """Until so many looks in a row found all threads of the service asleep."""
