@@ -79,8 +79,8 @@ def _verdict_rows(results):
         yield verdict.text, f"{verdict.ratio:.2f}", f"{verdict.at_most:.2f}", "met" if verdict.met else "NOT MET"
 
 
-def _table(title, rows, markdown, left):
-    """`left`: how many columns are text."""
+def table(title, rows, markdown, left):
+    """`left`: how many columns are text. Prints nothing when there is only a heading."""
     rows = list(rows)
     if len(rows) < 2:
         return
@@ -98,13 +98,13 @@ def show(results, markdown):
     rounds = len(results.crypto)
     print(f"{results.machine['cpu']}, {results.machine['cpus']} cores, Linux {results.machine['kernel']}, "
           f"Debian {results.machine['system']}; medians of {rounds} round{'s' if rounds > 1 else ''}")
-    _table("Per request; CPU is the server's", _rows(results), markdown, 2)
+    table("Per request; CPU is the server's", _rows(results), markdown, 2)
     for base in BASES:
-        _table(f"As a multiple of {base} (same transport and connections)", _ratio_rows(results, base), markdown, 2)
+        table(f"As a multiple of {base} (same transport and connections)", _ratio_rows(results, base), markdown, 2)
     crypto = {name: statistics.median(one[name] for one in results.crypto) for name in results.crypto[0]}
     print(f"\nOpenSSL in this run: verification (RSA-2048) {crypto['verify_us']:.1f} us, import (EC P-256) "
           f"{crypto['import_us']:.1f} us")
-    _table("Goals", _verdict_rows(results), markdown, 1)
+    table("Goals", _verdict_rows(results), markdown, 1)
     print()
     for line in results.unpinned:
         print(f"not pinned: {line}")

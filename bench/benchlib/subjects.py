@@ -216,8 +216,9 @@ class Bench:
         child.wait_until(lambda: _event(child, "service.ready"), "service.ready")
         return child, _event(child, "listener.ready", listener="public")["server.port"]
 
-    def start(self, label, transport):
-        child, port = self._service(label, transport, self.identity)
+    def start(self, label, transport, extra=()):
+        """`extra`: settings beside the usual ones."""
+        child, port = self._service(label, transport, self.identity, extra)
         return Subject(label, transport, port, start_request(), child)
 
     def authenticate(self, label, transport):
