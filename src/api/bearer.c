@@ -76,8 +76,10 @@ static enum err check_access(struct flow *f, const struct jwt_input *in, const c
     if (!memory || !token_id_of(in->token, &id))
         return token_check(f, in, &f->bearer.claims, ret_reason);
     if (token_memory_find(memory, &f->app->policy, &keys, &id, in->now_s, f->arena,
-                          &f->bearer.claims))
+                          &f->bearer.claims)) {
+        f->kid_asked = false; /* what a check before this one had asked for is of no matter now */
         return ERR_OK;
+    }
     const enum err e = token_check(f, in, &f->bearer.claims, ret_reason);
     if (e == ERR_OK)
         token_memory_keep(memory, &keys, &id, &f->bearer.claims);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One X509_STORE; see crypto_trust.h. It is never changed once it was parsed, OpenSSL locks its
- * look-ups and counts its references: so connections of all threads may verify with it. */
+ * One X509_STORE; see crypto_trust.h. No certificate is added once it was parsed, OpenSSL locks
+ * its look-ups and counts its references: so connections of all threads may verify with it.
+ * (libcurl 7.88 sets flags on it that it has already.) */
 #include "base/crypto_trust.h"
 
 #include <limits.h>

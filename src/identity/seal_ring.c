@@ -190,9 +190,9 @@ enum err seal_box(const struct seal_ring *r, enum seal_purpose purpose, struct s
     AUTO_BUF struct buf text;
     uint8_t derived[AEAD_KEY_BYTES];
 
+    buf_init(&text, BOX_BYTES_MAX + 1);
     if (plain.len > PLAIN_BYTES_MAX)
         return ERR_INTERNAL;
-    buf_init(&text, BOX_BYTES_MAX + 1);
     uint8_t *box = (uint8_t *)buf_room(&text, box_bytes);
     if (!box)
         return ERR_NO_MEMORY;

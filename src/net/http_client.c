@@ -228,6 +228,7 @@ static void on_deadline(struct timer *t)
 
 static void on_transfer_done(struct call *call, CURLcode code)
 {
+    call->completed = code == CURLE_OK;
     if (call_may_repeat(call, (int)code)) {
         call_transfer_end(call);
         call->fresh = true;

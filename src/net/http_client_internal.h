@@ -44,6 +44,7 @@ struct call {
     int64_t head_wall_s; /* when its first line came */
     struct buf answer;
     unsigned sends;        /* times that libcurl was about to send the request */
+    bool completed;        /* libcurl finished it without an error */
     const char *aborted;   /* why a callback of ours ended the transfer */
     bool connection_stale; /* the reused connection had something to say before the request */
     bool fresh;            /* asks for a new connection, for this is a second attempt */
@@ -82,7 +83,7 @@ struct http_client {
     void *idle_handles[IDLE_HANDLES_MAX]; /* set up, pointing at nothing of their last call */
     size_t idle_handle_count;
 
-    struct call *spare_calls; /* linked by next; point at nothing of their last use */
+    struct call *spare_calls; /* linked by next; cleared when taken */
     size_t spare_call_count;
 
     struct timer timer; /* libcurl's one timer */

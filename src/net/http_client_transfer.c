@@ -200,7 +200,7 @@ static bool set_connection_options(CURL *easy, const struct http_client *c)
     return true;
 }
 
-/* Without trust the context keeps the empty store that libcurl gave it. */
+/* Without trust the context keeps the store that libcurl gave it, which is empty without a file. */
 static CURLcode on_tls_context(CURL *easy, void *ssl_ctx, void *arg)
 {
     const struct http_client *c = arg;
@@ -300,9 +300,11 @@ static bool forget_call(CURL *easy)
     return true;
 }
 
-static void give_handle_back(struct http_client *c, CURL *easy)
+/* libcurl counts its retries over a handle's life, so one that has retried is not used again; nor
+ * is one whose transfer was cut off. */
+static void give_handle_back(struct http_client *c, CURL *easy, bool went_well)
 {
-    if (c->idle_handle_count == IDLE_HANDLES_MAX || !forget_call(easy)) {
+    if (!went_well || c->idle_handle_count == IDLE_HANDLES_MAX || !forget_call(easy)) {
         curl_easy_cleanup(easy);
         return;
     }
@@ -317,6 +319,7 @@ static void start_attempt(struct call *call)
     buf_finish(&call->answer);
     buf_init(&call->answer, max ? max : ANSWER_BYTES_DEFAULT);
     call->sends = 0;
+    call->completed = false;
     call->aborted = NULL;
     call->connection_stale = false;
     call->text[0] = '\0';
@@ -346,7 +349,7 @@ void call_transfer_end(struct call *call)
     if (!call->easy)
         return;
     (void)curl_multi_remove_handle(call->client->multi, call->easy);
-    give_handle_back(call->client, call->easy);
+    give_handle_back(call->client, call->easy, call->completed && call->sends == 1);
     call->easy = NULL;
 }
 

@@ -139,6 +139,14 @@ def test_doctor_names_a_certificate_that_is_not_trusted(emulator, start_hostile)
     assert "certificate" in done.out
 
 
+def test_a_pinned_file_does_not_trust_the_authorities_of_the_system(emulator, start_hostile):
+    """The vendor's certificate is good by the system's store, and not by the file that is configured."""
+    done = run("doctor", env={**emulator.config(), "BFF_UPSTREAM_CA_FILE": start_hostile().ca_file,
+                              "SSL_CERT_FILE": str(emulator.ca_file)})
+    assert done.status == 1
+    assert ["FAIL", "tls"] in findings(done)
+
+
 def test_doctor_names_a_name_that_does_not_resolve():
     done = run("doctor", env={**GOOD, "BFF_UPSTREAM_URL": "https://no-such-host.invalid"})
     assert done.status == 1
