@@ -13,6 +13,7 @@
 #include "config/url.h"
 #include "identity/jwk.h"
 #include "identity/token_endpoint.h"
+#include "net/http_date.h"
 #include "resources.h"
 
 enum {
@@ -152,11 +153,12 @@ static void examine_dns(struct doctor *d)
 
 static void examine_clock(struct doctor *d, const struct call_answer *answer)
 {
-    if (answer->date_s == 0) {
+    const int64_t date_s = answer->date ? http_date_parse(str_of(answer->date)) : 0;
+    if (date_s == 0) {
         note("clock", "the answer has no Date: cannot be compared");
         return;
     }
-    const long long drift_s = (long long)(clock_wall_s() - answer->date_s);
+    const long long drift_s = (long long)(clock_wall_s() - date_s);
     const long long size_s = drift_s < 0 ? -drift_s : drift_s;
     const char *side = drift_s < 0 ? "behind" : "ahead of";
     if (size_s > d->config->jwt_leeway_s)

@@ -71,7 +71,7 @@ struct call_answer {
     struct str content_type; /* lower-cased media type without parameters; ptr NULL when absent */
     bool charset_ok;         /* no charset parameter, or utf-8 */
     int retry_after_s;       /* -1: none; clamped to 0..60; dates are understood */
-    int64_t date_s;          /* the Date field, Unix seconds; 0: absent or unreadable */
+    const char *date;        /* the Date field, borrowed; NULL or "": none of 29 characters */
     const char *reason;      /* for our log: literal or borrowed until the callback returns */
 };
 

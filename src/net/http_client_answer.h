@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "net/http_date.h"
 
 enum {
     HEADER_BYTES_MAX = 32 * 1024, /* all header sections of one answer, 1xx included */
@@ -19,8 +20,8 @@ struct answer_head {
     char media_type[MEDIA_TYPE_BYTES]; /* lower case, without parameters; "" when absent */
     unsigned type_fields;              /* Content-Type fields seen */
     bool charset_ok;
-    int retry_after_s;   /* -1: none; else 0..RETRY_AFTER_MAX_S */
-    int64_t date_s;      /* Date, Unix seconds; 0: absent or unreadable */
+    int retry_after_s;          /* -1: none; else 0..RETRY_AFTER_MAX_S */
+    char date[HTTP_DATE_BYTES]; /* Date as it came; "" when absent or not of that length */
     const char *refused; /* literal: why the answer must not be used; NULL while it is good */
 };
 

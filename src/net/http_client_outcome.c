@@ -59,7 +59,7 @@ struct call_answer call_outcome(struct call *call, int curl_code)
         .may_have_been_sent = call_transfer_sent(call),
         .charset_ok = call->head.charset_ok,
         .retry_after_s = call->head.retry_after_s,
-        .date_s = call->head.date_s,
+        .date = call->head.date,
     };
     long status = 0;
 

@@ -3,6 +3,7 @@
 request example, and every error that an operation lists and that can be brought about from outside.
 Each is provoked in the same way for all operations that list it."""
 import base64
+import contextlib
 import copy
 import dataclasses
 import hashlib
@@ -425,20 +426,26 @@ def provoke_keys_unavailable(world, operation):
     return world.request(operation).send(client=world.client_of(operation, service))
 
 
+@contextlib.contextmanager
+def a_start_at_the_vendor(world, service, delay_ms):
+    """Inside, the service waits for the vendor's answer to somebody's start."""
+    world.emulator.clear_calls()
+    world.emulator.fault("start", delay_ms=delay_ms)
+    holder = threading.Thread(target=Phone(service, world.emulator).start)
+    holder.start()
+    try:
+        until(lambda: world.emulator.call_count("start") == 1, "the start call at the vendor")
+        yield
+    finally:
+        holder.join()
+
+
 def provoke_overloaded(world, operation):
     """One request fills the house while the vendor takes its time over it."""
     service = world.special("small", BFF_MAX_IN_FLIGHT=1, BFF_WORKERS=1)
     request = world.request(operation)
-    other = Phone(service, world.emulator)
-    world.emulator.clear_calls()
-    world.emulator.fault("start", delay_ms=1500)
-    holder = threading.Thread(target=other.start)
-    holder.start()
-    try:
-        until(lambda: world.emulator.call_count("start") == 1, "the start call at the vendor")
+    with a_start_at_the_vendor(world, service, delay_ms=1500):
         return request.send(client=world.client_of(operation, service))
-    finally:
-        holder.join()
 
 
 def provoke_draining(world, operation):
@@ -448,19 +455,10 @@ def provoke_draining(world, operation):
     client = world.client_of(operation, service)
     client.keep_alive = True
     assert client.get("/nowhere").status == 404
-    other = Phone(service, world.emulator)
-    world.emulator.clear_calls()
-    world.emulator.fault("start", delay_ms=2000)
-    holder = threading.Thread(target=other.start)
-    holder.start()
-    try:
-        until(lambda: world.emulator.call_count("start") == 1, "the start call at the vendor")
+    with contextlib.closing(client), a_start_at_the_vendor(world, service, delay_ms=2000):
         service.signal(signal.SIGTERM)
         service.wait_event("service.refusing")
         return request.send(client=client)
-    finally:
-        holder.join()
-        client.close()
 
 
 def provoke_upstream_timeout(world, operation):

@@ -1,9 +1,9 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include <check.h>
-#include <stdlib.h>
-#include <time.h>
-
+/* SPDX-License-Identifier: Apache-2.0
+ * net/http_date: written to the letter, read back over the centuries, and nothing else is read. */
 #include "net/http_date.h"
+
+#include "base/auto.h"
+#include "unit.h"
 
 START_TEST(formats_to_the_letter)
 {
@@ -60,15 +60,9 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("http_date");
-    TCase *tc = tcase_create("http_date");
-    tcase_add_test(tc, formats_to_the_letter);
-    tcase_add_test(tc, reads_what_it_writes);
-    tcase_add_loop_test(tc, reads_nothing_else, 0, sizeof(OTHERS) / sizeof(OTHERS[0]));
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    TCase *tests = tcase_create("http_date");
+    tcase_add_test(tests, formats_to_the_letter);
+    tcase_add_test(tests, reads_what_it_writes);
+    tcase_add_loop_test(tests, reads_nothing_else, 0, (int)ARRAY_LEN(OTHERS));
+    return unit_run(tests, "http_date");
 }
