@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * IMF-fixdate, written and read by position. */
+ * IMF-fixdate, written with the C library and read back against what would be written. */
 #include "net/http_date.h"
 
 #include <stdio.h>
@@ -34,61 +34,31 @@ static int number_at(const char *p, int count)
     return value;
 }
 
-static int name_at(const char *p, const char (*names)[4], int count)
+static int month_at(const char *p)
 {
-    for (int i = 0; i < count; i++) {
-        if (memcmp(p, names[i], 3) == 0)
-            return i;
-    }
-    return -1;
-}
-
-static bool is_leap(int year)
-{
-    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-}
-
-static int days_in(int month, int year)
-{
-    static const int DAYS_IN[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    return DAYS_IN[month] + (month == 1 && is_leap(year));
-}
-
-/* Days from 1970-01-01 to the first of January. */
-static int64_t days_before_year(int year)
-{
-    const int64_t y = year - 1;
-    return y * 365 + y / 4 - y / 100 + y / 400 - 719162;
-}
-
-static int64_t days_before(int year, int month, int day)
-{
-    int64_t days = days_before_year(year) + day - 1;
-    for (int m = 0; m < month; m++)
-        days += days_in(m, year);
-    return days;
+    int month = 0;
+    while (month < 12 && memcmp(p, MONTHS[month], 3) != 0)
+        month++;
+    return month;
 }
 
 int64_t http_date_parse(struct str text)
 {
-    /* Digits stand for themselves, letters for those of a name. */
-    static const char SHAPE[] = "aaa, 00 aaa 0000 00:00:00 GMT";
-    if (text.len != sizeof(SHAPE) - 1)
+    char written[HTTP_DATE_BYTES];
+    if (text.len != sizeof(written) - 1)
         return 0;
     const char *p = text.ptr;
-    for (size_t i = 0; i < text.len; i++) {
-        if (SHAPE[i] != 'a' && SHAPE[i] != '0' && p[i] != SHAPE[i])
-            return 0;
-    }
-    const int day = number_at(p + 5, 2);
-    const int month = name_at(p + 8, MONTHS, 12);
-    const int year = number_at(p + 12, 4);
-    const int hour = number_at(p + 17, 2);
-    const int minute = number_at(p + 20, 2);
-    const int second = number_at(p + 23, 2); /* 60: a leap second */
-    if (name_at(p, DAYS, 7) < 0 || month < 0 || year < 1970 || day < 1 ||
-        day > days_in(month, year) || hour < 0 || hour > 23 || minute < 0 || minute > 59 ||
-        second < 0 || second > 60)
-        return 0;
-    return days_before(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+    struct tm t = {
+        .tm_mday = number_at(p + 5, 2),
+        .tm_mon = month_at(p + 8),
+        .tm_year = number_at(p + 12, 4) - 1900,
+        .tm_hour = number_at(p + 17, 2),
+        .tm_min = number_at(p + 20, 2),
+        .tm_sec = number_at(p + 23, 2),
+    };
+    /* Whatever is no date, or has another shape, is written differently. Behind the name of the
+     * day, which says nothing new. */
+    const int64_t unix_s = timegm(&t);
+    http_date_format(unix_s, written);
+    return memcmp(written + 3, p + 3, text.len - 3) == 0 ? unix_s : 0;
 }
