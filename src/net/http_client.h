@@ -44,7 +44,7 @@ enum call_result {
 };
 
 struct call_request {
-    enum http_method method;
+    enum http_method method;  /* not HTTP_HEAD */
     const char *url;          /* whole; borrowed until the call ended */
     struct str authorization; /* value of the field, e.g. "Bearer ..."; ptr NULL: none; copied and
                                  cleansed */

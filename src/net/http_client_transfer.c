@@ -256,18 +256,16 @@ static bool set_call(CURL *easy, struct call *call)
 static bool set_method(CURL *easy, const struct call_request *request)
 {
     const bool has_body = request->body.ptr || request->method == HTTP_POST;
-    const bool is_head = request->method == HTTP_HEAD;
     const bool is_usual = request->method == (has_body ? HTTP_POST : HTTP_GET);
 
-    SET(CURLOPT_NOBODY, is_head ? 1L : 0L);
     if (has_body) {
         SET(CURLOPT_POST, 1L);
         SET(CURLOPT_POSTFIELDS, request->body.len ? request->body.ptr : "");
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
-    } else if (!is_head) {
+    } else {
         SET(CURLOPT_HTTPGET, 1L);
     }
-    SET(CURLOPT_CUSTOMREQUEST, is_usual || is_head ? NULL : http_method_name(request->method));
+    SET(CURLOPT_CUSTOMREQUEST, is_usual ? NULL : http_method_name(request->method));
     return true;
 }
 

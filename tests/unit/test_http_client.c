@@ -246,6 +246,39 @@ START_TEST(methods_and_empty_bodies)
 }
 END_TEST
 
+/* Handles are used again: what one call had set must not show in another. */
+START_TEST(any_method_follows_any_other)
+{
+    setup(echo, NULL, 1);
+    const struct call_request large = {
+        .method = HTTP_POST, .content_type = "application/json", .body = STR("{\"long\":\"er\"}")};
+    const struct call_request cases[] = {
+        GET,
+        POST,
+        {.method = HTTP_DELETE},
+        large,
+        {.method = HTTP_POST},
+        POST_ONCE,
+        {.method = HTTP_DELETE, .content_type = "application/json", .body = STR("{}")},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases) * ARRAY_LEN(cases); i++) {
+        /* Each behind each of the others. */
+        const size_t pair[] = {i % ARRAY_LEN(cases), i / ARRAY_LEN(cases)};
+        for (size_t n = 0; n < 2; n++) {
+            const struct call_request *request = &cases[pair[n]];
+            const struct got *g = call(*request);
+            const char *method = http_method_name(request->method);
+            const char *end = strstr(g->body, "\r\n\r\n");
+            ck_assert_int_eq(strncmp(g->body, method, strlen(method)), 0);
+            ck_assert_ptr_nonnull(end);
+            ck_assert_str_is(request->body.ptr ? request->body : STR(""), end + 4);
+        }
+    }
+    ck_assert_uint_eq(script_server_connections(bench.server), 1);
+    teardown();
+}
+END_TEST
+
 START_TEST(path_is_sent_as_it_is)
 {
     setup(echo, NULL, 4);
@@ -643,6 +676,7 @@ static void add_exchange_tests(TCase *tests)
     tcase_add_test(tests, run_once_request_looks_the_same);
     tcase_add_test(tests, nothing_of_one_call_is_in_the_next);
     tcase_add_test(tests, methods_and_empty_bodies);
+    tcase_add_test(tests, any_method_follows_any_other);
     tcase_add_test(tests, path_is_sent_as_it_is);
     tcase_add_test(tests, large_body_arrives_whole);
     tcase_add_test(tests, chunked_answer_is_joined);
