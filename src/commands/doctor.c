@@ -415,7 +415,8 @@ static bool examine(const struct config *config, const struct trust *trust)
 
 int command_doctor(const struct invocation *in)
 {
-    const struct config_inputs inputs = {CONFIG_FOR_DOCTOR, in->argc, in->argv, in->envp};
+    const struct config_inputs inputs = {
+        .purpose = CONFIG_FOR_DOCTOR, .argc = in->argc, .argv = in->argv, .envp = in->envp};
     struct config_loaded *loaded = NULL;
     struct trust *trust = NULL;
 

@@ -84,7 +84,8 @@ static bool is_ready(const struct listen_address *at, const char **ret_problem)
 
 int command_healthcheck(const struct invocation *in)
 {
-    const struct config_inputs inputs = {CONFIG_FOR_HEALTHCHECK, in->argc, in->argv, in->envp};
+    const struct config_inputs inputs = {
+        .purpose = CONFIG_FOR_HEALTHCHECK, .argc = in->argc, .argv = in->argv, .envp = in->envp};
     struct config_loaded *loaded = NULL;
     struct listen_address at;
     struct err_text wrong = {0};

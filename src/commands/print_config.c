@@ -7,7 +7,8 @@
 
 int command_print_config(const struct invocation *in)
 {
-    const struct config_inputs inputs = {CONFIG_FOR_SERVICE, in->argc, in->argv, in->envp};
+    const struct config_inputs inputs = {
+        .purpose = CONFIG_FOR_SERVICE, .argc = in->argc, .argv = in->argv, .envp = in->envp};
     struct config_loaded *loaded = NULL;
 
     const int code = config_load(&inputs, stderr, &loaded);

@@ -109,7 +109,8 @@ static int serve(const struct config_loaded *loaded, const struct notes *notes)
 
 int command_serve(const struct invocation *in)
 {
-    const struct config_inputs inputs = {CONFIG_FOR_SERVICE, in->argc, in->argv, in->envp};
+    const struct config_inputs inputs = {
+        .purpose = CONFIG_FOR_SERVICE, .argc = in->argc, .argv = in->argv, .envp = in->envp};
     struct config_loaded *loaded = NULL;
     struct notes notes = {0};
 

@@ -251,7 +251,8 @@ int command_verify(const struct invocation *in)
     }
     int code = 0;
     if (!v.signature_only) {
-        const struct config_inputs inputs = {CONFIG_FOR_VERIFY, v.flag_count, v.flags, in->envp};
+        const struct config_inputs inputs = {
+            .purpose = CONFIG_FOR_VERIFY, .argc = v.flag_count, .argv = v.flags, .envp = in->envp};
         code = config_load(&inputs, stderr, &loaded);
     }
     if (code == 0)

@@ -119,7 +119,15 @@ static int workers_for(int cpus)
     return cpus < most ? cpus : most;
 }
 
-static void derive_values(struct config_loaded *c)
+/* The threads are there; CPUs that came or went since make no more and no fewer of them. */
+static int64_t default_workers(const struct config_loaded *before)
+{
+    if (before && before->raws[OPT_WORKERS].source == SOURCE_DERIVED)
+        return before->config.workers;
+    return workers_for(cpu_count());
+}
+
+static void derive_values(struct config_loaded *c, const struct config_loaded *before)
 {
     struct config *config = &c->config;
     const char *token_path =
@@ -132,12 +140,22 @@ static void derive_values(struct config_loaded *c)
     if (config->token_url && !config_has(c, OPT_CLIENT_ASSERTION_AUDIENCE))
         derive(c, OPT_CLIENT_ASSERTION_AUDIENCE, "%s", config->token_url);
     if (config->workers == 0 && !c->bad[OPT_WORKERS])
-        derive(c, OPT_WORKERS, "%d", workers_for(cpu_count()));
+        derive(c, OPT_WORKERS, "%lld", (long long)default_workers(before));
     for (size_t i = 0; i < config->issuer_count; i++) {
         if (!config->issuers[i].jwks_url && config->jwks_url)
             config->issuers[i].jwks_url = config_copy(str_of(config->jwks_url));
     }
     config->log_format_given = c->raws[OPT_LOG_FORMAT].text != NULL;
+}
+
+/* They were overwritten there once they had been read. */
+static void keep_secrets_of_environment(struct config_loaded *c, const struct config_loaded *before)
+{
+    for (size_t i = 0; i < OPT_COUNT; i++) {
+        const struct raw_value *raw = &before->raws[i];
+        if (option_is_secret((enum option_id)i) && raw->source == SOURCE_ENVIRONMENT)
+            raw_set(&c->raws[i], str_of(raw->text), raw->source, raw->where);
+    }
 }
 
 int config_load(const struct config_inputs *in, FILE *errors, struct config_loaded **ret)
@@ -146,11 +164,13 @@ int config_load(const struct config_inputs *in, FILE *errors, struct config_load
     struct problems problems = {.out = errors};
 
     config_collect(in, &problems, c->raws);
+    if (in->before)
+        keep_secrets_of_environment(c, in->before);
     refuse_doubled_secrets(c, &problems);
     apply_region(c);
     for (size_t i = 0; i < OPT_COUNT; i++)
         read_value(c, &problems, (enum option_id)i);
-    derive_values(c);
+    derive_values(c, in->before);
     config_check(c, in->purpose, &problems);
 
     if (problems.usage == 0 && problems.values == 0) {
@@ -170,6 +190,33 @@ void config_free(struct config_loaded *c)
         raw_clear(&c->raws[i]);
     }
     free(c);
+}
+
+static const char *text_or_none(const struct raw_value *raw)
+{
+    return raw->text ? raw->text : "";
+}
+
+/* What follows from another key is complained of there. */
+static bool is_implied(const struct raw_value *raw)
+{
+    return raw->source == SOURCE_DERIVED || raw->source == SOURCE_REGION;
+}
+
+bool config_may_follow(const struct config_loaded *before, const struct config_loaded *after,
+                       FILE *errors)
+{
+    bool good = true;
+
+    for (size_t i = 0; i < OPT_COUNT; i++) {
+        const struct raw_value *old = &before->raws[i], *new = &after->raws[i];
+        if (OPTIONS[i].live || strcmp(text_or_none(old), text_or_none(new)) == 0 ||
+            (is_implied(old) && is_implied(new)))
+            continue;
+        config_complain(after, OPTIONS[i].key, errors, "a change of it needs a restart");
+        good = false;
+    }
+    return good;
 }
 
 const struct config *config_of(const struct config_loaded *c)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The effective configuration: read once at start, then const and shared by all threads. The option
+ * The effective configuration: read at start and again on SIGHUP; each reading is const and shared
+ * by all threads. The option
  * table in config_table.h makes parsing, limits, --help, docs/config.md and print-config. */
 #pragma once
 
@@ -116,6 +117,10 @@ struct config_inputs {
     int argc;
     char **argv; /* flags only: no program name, no command */
     char **envp; /* NULL-terminated; NULL: none */
+    /* NULL: the process starts. Else what it runs with (borrowed): secrets that came from the
+     * environment, where they were overwritten since, and the number of CPUs are taken from there.
+     */
+    const struct config_loaded *before;
 };
 
 /* The file comes from --config or BFF_CONFIG. On failure every problem found is printed to errors,
@@ -130,6 +135,10 @@ const struct config *config_of(const struct config_loaded *c);
  * came from, and the text. */
 void config_complain(const struct config_loaded *c, const char *key, FILE *errors,
                      const char *text);
+
+/* Prints each key that differs between the two but is read at start alone; true: there is none. */
+NODISCARD bool config_may_follow(const struct config_loaded *before,
+                                 const struct config_loaded *after, FILE *errors);
 
 /* KEY=value (source) a line; secrets as "[redacted N bytes]". */
 void config_print(const struct config_loaded *c, FILE *out);

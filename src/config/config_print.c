@@ -27,6 +27,11 @@ void config_print(const struct config_loaded *c, FILE *out)
     }
 }
 
+static const char *on_reload(const struct option *o)
+{
+    return o->live ? "live" : "restart";
+}
+
 static void print_option_help(enum option_id id, FILE *out)
 {
     const struct option *o = &OPTIONS[id];
@@ -41,12 +46,13 @@ static void print_option_help(enum option_id id, FILE *out)
     (void)fprintf(out, "      %s.\n      %s", o->help, allowed);
     if (o->fallback)
         (void)fprintf(out, "; default %s", o->fallback);
-    (void)fputc('\n', out);
+    (void)fprintf(out, "; on SIGHUP: %s\n", on_reload(o));
 }
 
 void config_print_help(FILE *out)
 {
     (void)fputs("Configuration: a flag wins over the environment, and that over the file.\n"
+                "A SIGHUP takes up what is live; one that changes anything else is refused.\n"
                 "  --config FILE  (BFF_CONFIG)\n"
                 "      Lines of BFF_KEY=value; # begins a comment line.\n",
                 out);
@@ -82,7 +88,7 @@ static void print_option_row(enum option_id id, FILE *out)
     (void)fputs("| ", out);
     if (o->fallback)
         (void)fprintf(out, "`%s` ", o->fallback);
-    (void)fputs("| ", out);
+    (void)fprintf(out, "| %s | ", on_reload(o));
     print_cell(allowed, out);
     (void)fputs(" | ", out);
     print_cell(o->help, out);
@@ -104,12 +110,17 @@ void config_print_docs(FILE *out)
         "Unknown keys that begin with `BFF_` are an error, except what Kubernetes injects for a\n"
         "Service named `bff` (`BFF_SERVICE_HOST`, `BFF_SERVICE_PORT*`, `BFF_PORT*`).\n"
         "`biometrics-bff check` says what is wrong; `biometrics-bff print-config` shows every\n"
-        "effective value and where it came from, without the secrets.\n",
+        "effective value and where it came from, without the secrets.\n\n"
+        "A SIGHUP reads the configuration again: the file, and every file that a key names, also\n"
+        "when its name did not change. Environment and flags stay those of the start. What is\n"
+        "`live` below is taken up at once, without losing a request. A new configuration that is\n"
+        "invalid, or that changes a key marked `restart`, is refused as a whole: the service goes\n"
+        "on with the old one, and the log (`config.reload`) says why.\n",
         out);
     for (size_t g = 0; g < GROUP_COUNT; g++) {
         (void)fprintf(out,
-                      "\n## %s\n\n| key | flag | default | allowed | meaning |\n"
-                      "|---|---|---|---|---|\n",
+                      "\n## %s\n\n| key | flag | default | SIGHUP | allowed | meaning |\n"
+                      "|---|---|---|---|---|---|\n",
                       OPTION_GROUP_TITLES[g]);
         for (size_t i = 0; i < OPT_COUNT; i++) {
             if (OPTIONS[i].group == (enum option_group)g)

@@ -12,9 +12,10 @@
 #define KEY_PREFIX "BFF_"
 enum { KEY_PREFIX_BYTES = sizeof(KEY_PREFIX) - 1, KEY_BYTES_MAX = 64 };
 enum { NOT_EMPTY = false, MAY_BE_EMPTY = true };
+enum { RESTART = false, LIVE = true };
 
 const struct option OPTIONS[OPT_COUNT] = {
-#define X(id, kind_, member, fallback_, min_, max_, empty, group_, help_)                          \
+#define X(id, kind_, member, fallback_, min_, max_, empty, reload, group_, help_)                  \
     [OPT_##id] = {                                                                                 \
         .key = KEY_PREFIX #id,                                                                     \
         .kind = OPTION_##kind_,                                                                    \
@@ -23,6 +24,7 @@ const struct option OPTIONS[OPT_COUNT] = {
         .min = (min_),                                                                             \
         .max = (max_),                                                                             \
         .may_be_empty = (empty),                                                                   \
+        .live = (reload),                                                                          \
         .group = GROUP_##group_,                                                                   \
         .help = (help_),                                                                           \
     },

@@ -40,7 +40,7 @@ enum option_group {
 };
 
 enum option_id {
-#define X(id, kind, member, fallback, min, max, empty, group, help) OPT_##id,
+#define X(id, kind, member, fallback, min, max, empty, reload, group, help) OPT_##id,
     CONFIG_TABLE(X)
 #undef X
         OPT_COUNT
@@ -53,6 +53,7 @@ struct option {
     const char *fallback; /* default as text; NULL: none, or derived from other keys */
     int64_t min, max;
     bool may_be_empty;
+    bool live; /* SIGHUP takes up a change; else the process must be started anew */
     enum option_group group;
     const char *help;
 };

@@ -13,9 +13,9 @@ struct load {
     char *printed;
 };
 
-/* flags and env: NULL-terminated; NULL: none */
-static inline struct load load_for(enum config_purpose purpose, const char *const *flags,
-                                   const char *const *env)
+/* before: NULL at start. flags and env: NULL-terminated; NULL: none */
+static inline struct load load_after(const struct load *before, enum config_purpose purpose,
+                                     const char *const *flags, const char *const *env)
 {
     struct load l = {0};
     size_t len = 0;
@@ -28,7 +28,7 @@ static inline struct load load_for(enum config_purpose purpose, const char *cons
         envp[i] = strdup(env[i]);
 
     FILE *out = open_memstream(&l.printed, &len);
-    const struct config_inputs in = {purpose, argc, argv, envp};
+    const struct config_inputs in = {purpose, argc, argv, envp, before ? before->loaded : NULL};
     l.code = config_load(&in, out, &l.loaded);
     (void)fclose(out);
     for (size_t i = 0; i < CONFIG_TEST_ENTRIES; i++) {
@@ -36,6 +36,12 @@ static inline struct load load_for(enum config_purpose purpose, const char *cons
         free(envp[i]);
     }
     return l;
+}
+
+static inline struct load load_for(enum config_purpose purpose, const char *const *flags,
+                                   const char *const *env)
+{
+    return load_after(NULL, purpose, flags, env);
 }
 
 static inline struct load load_env(const char *const *env)

@@ -206,6 +206,96 @@ START_TEST(a_secret_may_come_from_one_place_only)
 }
 END_TEST
 
+/* ---- reading again */
+
+static struct load load_again(const struct load *before, const char *const *env)
+{
+    return load_after(before, CONFIG_FOR_SERVICE, FLAGS("--config", "bff.conf"), env);
+}
+
+/* The keys that stand in the way, as they are printed; the caller frees. */
+static char *what_stands_in_the_way(const struct load *before, const struct load *after)
+{
+    char *printed = NULL;
+    size_t len = 0;
+
+    FILE *out = open_memstream(&printed, &len);
+    const bool good = config_may_follow(before->loaded, after->loaded, out);
+    (void)fclose(out);
+    ck_assert_int_eq(good, printed[0] == '\0');
+    return printed;
+}
+
+START_TEST(secrets_of_the_environment_stay_those_of_the_start)
+{
+    write_file("bff.conf", "BFF_DRAIN_DELAY_S=1\n");
+    struct load before = load_again(NULL, ENV(MINIMAL));
+    ck_assert_msg(before.code == 0, "%s", before.printed);
+    write_file("bff.conf", "BFF_DRAIN_DELAY_S=2\n");
+    struct load after =
+        load_again(&before, ENV("BFF_REGION=eu", "BFF_CLIENT_ID=app", "BFF_CLIENT_SECRET="));
+    ck_assert_msg(after.code == 0, "%s", after.printed);
+    ck_assert_str_eq(config_of(after.loaded)->client_secret, "s3cret");
+    ck_assert_int_eq(config_of(after.loaded)->drain_delay_s, 2);
+
+    char *in_the_way = what_stands_in_the_way(&before, &after);
+    ck_assert_str_eq(in_the_way, "");
+    free(in_the_way);
+    load_finish(&before);
+    load_finish(&after);
+}
+END_TEST
+
+START_TEST(a_secret_in_a_file_is_read_again)
+{
+    const char *const *env =
+        ENV("BFF_REGION=eu", "BFF_CLIENT_ID=app", "BFF_CLIENT_SECRET_FILE=secret");
+    write_file("bff.conf", "");
+    write_file("secret", "first\n");
+    struct load before = load_again(NULL, env);
+    ck_assert_msg(before.code == 0, "%s", before.printed);
+    write_file("secret", "second\n");
+    struct load after = load_again(&before, env);
+    ck_assert_msg(after.code == 0, "%s", after.printed);
+    ck_assert_str_eq(config_of(after.loaded)->client_secret, "second");
+    load_finish(&before);
+    load_finish(&after);
+}
+END_TEST
+
+START_TEST(what_is_read_at_start_alone_is_named)
+{
+    static const struct {
+        const char *line;
+        const char *key; /* NULL: it may follow */
+    } CASES[] = {
+        {"BFF_LISTEN=0.0.0.0:8080\n", NULL}, /* the default */
+        {"BFF_LOG_LEVEL=debug\nBFF_RATE_PER_USER=1/s\nBFF_MAX_BODY_BYTES=2048\n", NULL},
+        {"BFF_OPERATOR_LISTEN=\n", NULL},
+        {"BFF_LISTEN=127.0.0.1:1\n", "BFF_LISTEN: value \"127.0.0.1:1\" (bff.conf:1): "},
+        {"BFF_UPSTREAM_URL=https://h.example\n", "BFF_UPSTREAM_URL"},
+        {"BFF_USED_CHALLENGES_MAX=7\n", "BFF_USED_CHALLENGES_MAX"},
+        {"BFF_LOG_FORMAT=text\n", "BFF_LOG_FORMAT"},
+    };
+    write_file("bff.conf", "");
+    struct load before = load_again(NULL, ENV(MINIMAL));
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        write_file("bff.conf", CASES[i].line);
+        struct load after = load_again(&before, ENV(MINIMAL));
+        ck_assert_msg(after.code == 0, "%s", after.printed);
+        char *in_the_way = what_stands_in_the_way(&before, &after);
+        if (CASES[i].key)
+            ck_assert_msg(strstr(in_the_way, CASES[i].key) == in_the_way, "%s", in_the_way);
+        else
+            ck_assert_str_eq(in_the_way, "");
+        ck_assert_ptr_null(strstr(in_the_way, "BFF_TOKEN_URL")); /* follows from the other */
+        free(in_the_way);
+        load_finish(&after);
+    }
+    load_finish(&before);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("config_sources");
@@ -218,5 +308,8 @@ int main(void)
     tcase_add_test(t, a_secret_from_a_file_loses_one_trailing_newline);
     tcase_add_test(t, a_secret_file_that_is_empty_absent_or_odd_is_refused_without_its_text);
     tcase_add_test(t, a_secret_may_come_from_one_place_only);
+    tcase_add_test(t, secrets_of_the_environment_stay_those_of_the_start);
+    tcase_add_test(t, a_secret_in_a_file_is_read_again);
+    tcase_add_test(t, what_is_read_at_start_alone_is_named);
     return unit_run(t, "config_sources");
 }
