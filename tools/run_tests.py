@@ -95,38 +95,47 @@ def junit_counts(path):
     return passed, failed, skipped
 
 
-def run_e2e(build, reports, expression, ignored):
-    junit = reports / "e2e.xml"
+def run_pytest(build, reports, name, arguments, settings=None):
+    """(passed, failed, skipped) of tests/run with these arguments; paths are relative to tests/."""
+    junit = reports / f"{name}.xml"
     junit.unlink(missing_ok=True)
-    command = ["bash", str(ROOT / "tests" / "e2e" / "run"), f"--junitxml={junit}"]
-    command += [f"--ignore={name}" for name in ignored]
-    if expression:
-        command += ["-k", expression]
-    env = dict(os.environ, BFF_BUILD_DIR=str(build), BFF_TEST_REPORT_DIR=str(reports))
-    status = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL).returncode
+    env = dict(os.environ, BFF_BUILD_DIR=str(build), BFF_TEST_REPORT_DIR=str(reports), **(settings or {}))
+    status = subprocess.run(["bash", "run", f"--junitxml={junit}", *arguments], cwd=ROOT / "tests", env=env,
+                            stdin=subprocess.DEVNULL).returncode
     if not junit.exists():
         return (0, 0, 0) if status == 5 else (0, 1, 0)
     passed, failed, skipped = junit_counts(junit)
     if failed:
-        return e2e_again(reports, env, passed, failed, skipped)
+        return pytest_again(reports, name, env, passed, failed, skipped)
     return passed, 0 if status in (0, 5) else 1, skipped
 
 
-def e2e_again(reports, env, passed, failed, skipped):
+def run_e2e(build, reports, expression, ignored):
+    arguments = ["e2e", *(f"--ignore=e2e/{name}" for name in ignored)]
+    return run_pytest(build, reports, "e2e", arguments + (["-k", expression] if expression else []))
+
+
+def pytest_again(reports, name, env, passed, failed, skipped):
     """The failed ones once more, one at a time."""
     path = reports / "e2e.failures"
     failures = json.loads(path.read_text()) if path.exists() else {}
     if not failures or not may_run_again(list(failures.values())):
         return passed, failed, skipped
     say_again(failures)
-    junit = reports / "e2e-again.xml"
+    junit = reports / f"{name}-again.xml"
     junit.unlink(missing_ok=True)
-    command = ["bash", str(ROOT / "tests" / "e2e" / "run"), "-n", "0", f"--junitxml={junit}", *failures]
-    subprocess.run(command, cwd=ROOT, env=dict(env, BFF_TEST_AGAIN="1"), stdin=subprocess.DEVNULL)
+    subprocess.run(["bash", "run", "-n", "0", f"--junitxml={junit}", *failures], cwd=ROOT / "tests",
+                   env=dict(env, BFF_TEST_AGAIN="1"), stdin=subprocess.DEVNULL)
     if not junit.exists():
         return passed, failed, skipped
     good, bad, _ = junit_counts(junit)
     return passed + good, max(bad, len(failures) - good), skipped
+
+
+def report_dir(build):
+    reports = pathlib.Path(os.environ.get("BFF_TEST_REPORT_DIR", build / "reports")).resolve()
+    reports.mkdir(parents=True, exist_ok=True)
+    return reports
 
 
 def print_reports(reports):
@@ -144,9 +153,8 @@ def main():
     parser.add_argument("--filter", default="")
     options = parser.parse_args()
 
-    reports = pathlib.Path(os.environ.get("BFF_TEST_REPORT_DIR", options.build / "reports")).resolve()
-    reports.mkdir(parents=True, exist_ok=True)
-    for old in reports.glob("*.json"):
+    reports = report_dir(options.build)
+    for old in [*reports.glob("*.json"), *reports.glob("rows/e2e.json")]:
         old.unlink()
 
     threads = options.suite == "threads"

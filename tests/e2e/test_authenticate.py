@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from faults.marks import row
 from harness import jose, seal
 from harness.hostile import OMIT, Reply
 from harness.scene import SIGNATURE, assert_problem, pointers
@@ -306,6 +307,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("reply", REFUSALS)
+@row("FU19")
 def test_all_refusals_look_the_same_and_are_never_repeated(scene, reply):
     user_id, started = ceremony(scene)
     scene.vendor.on("authenticate", reply)
@@ -326,6 +328,7 @@ def test_all_refusals_look_the_same_and_are_never_repeated(scene, reply):
     {"error_code": "unauthorized_request", "message": "x"},
     {"error": "invalid_token", "error_description": "x"},
 ])
+@row("FU16")
 def test_a_401_about_our_token_is_renewed_and_sent_once_more(scene, document):
     user_id, started = ceremony(scene)
     scene.vendor.on("authenticate", Reply(401, document), times=1)
@@ -334,6 +337,7 @@ def test_a_401_about_our_token_is_renewed_and_sent_once_more(scene, document):
     assert first.body == second.body and first.bearer != second.bearer
 
 
+@row("FU16")
 def test_a_401_about_our_new_token_is_ours_to_repair(scene):
     user_id, started = ceremony(scene)
     scene.vendor.on("authenticate", Reply(401, BAD_TOKEN))
@@ -341,6 +345,7 @@ def test_a_401_about_our_new_token_is_ours_to_repair(scene):
     assert len(scene.vendor.calls("authenticate")) == 2
 
 
+@row("FU16")
 def test_a_bare_401_renews_our_token_in_the_background(scene):
     service = scene.other("background")
     user_id, started = ceremony(scene)
@@ -387,6 +392,7 @@ def at_now(claims):
 
 
 @pytest.mark.parametrize("name", BAD_SESSIONS)
+@row("FU11")
 def test_a_session_that_fails_verification_never_reaches_the_app(scene, name):
     user_id, started = ceremony(scene)
     change = {key: at_now(value) if key.endswith("_claims") else value for key, value in BAD_SESSIONS[name].items()}
@@ -416,6 +422,7 @@ def test_a_good_session_is_not_logged_out(scene):
     Reply(409, {"message": "x"}),
     Reply(422, {"message": "x"}),
 ])
+@row("FU10", "FU11")
 def test_an_answer_that_cannot_be_used_needs_a_new_challenge(scene, reply):
     user_id, started = ceremony(scene)
     scene.vendor.on("authenticate", reply)
@@ -424,6 +431,7 @@ def test_an_answer_that_cannot_be_used_needs_a_new_challenge(scene, reply):
 
 
 @pytest.mark.parametrize("member", ["access_token", "token_type", "expires_in", "session_id"])
+@row("FU11")
 def test_a_missing_member_is_an_unusable_answer(scene, member):
     user_id, started = ceremony(scene)
     with_session(scene, **{member: OMIT})
@@ -440,6 +448,7 @@ def test_the_session_of_an_unusable_answer_is_ended(scene):
 # ---- the call goes wrong
 
 @pytest.mark.parametrize("then", ["reset", "close"])
+@row("FU06")
 def test_a_broken_call_is_never_sent_again(scene, then):
     # Over a connection that was used before: there libraries like to send again by themselves.
     scene.login(scene.user())
@@ -450,6 +459,7 @@ def test_a_broken_call_is_never_sent_again(scene, then):
     assert len(scene.vendor.calls("authenticate")) == 1
 
 
+@row("FU07")
 def test_an_answer_cut_short_is_not_read(scene):
     user_id, started = ceremony(scene)
 
@@ -464,6 +474,7 @@ def test_an_answer_cut_short_is_not_read(scene):
 
 @pytest.mark.parametrize("status, code", [(429, "upstream_rate_limited"), (500, "upstream_unavailable"),
                                           (503, "upstream_unavailable")])
+@row("FU20", "FU21")
 def test_a_vendor_that_cannot_now_has_cost_the_handle(scene, status, code):
     user_id, started = ceremony(scene)
     scene.vendor.on("authenticate", Reply(status))
@@ -471,6 +482,7 @@ def test_a_vendor_that_cannot_now_has_cost_the_handle(scene, status, code):
     assert len(scene.vendor.calls("authenticate")) == 1
 
 
+@row("FU03")
 def test_a_vendor_that_says_nothing_is_a_timeout(scene):
     api = scene.other("hasty", BFF_REQUEST_TIMEOUT_MS=500).client()
     user_id, started = ceremony(scene)

@@ -3,6 +3,7 @@
 finished."""
 import pytest
 
+from faults.marks import row
 from harness.hostile import Reply
 from harness.scene import assert_problem
 
@@ -66,18 +67,21 @@ def test_other_paths_are_not_ours(scene, path):
     (Reply(500), 503, "upstream_unavailable"),
     (Reply(302), 502, "upstream_invalid_response"),
 ])
+@row("FU17", "FU19")
 def test_what_the_vendor_says_is_mapped(scene, reply, status, code):
     scene.vendor.on("delete", reply)
     assert_problem(delete(scene), status, code)
     assert len(scene.vendor.calls("delete")) == 1
 
 
+@row("FU06")
 def test_a_delete_that_broke_is_finished_and_a_404_then_means_done(scene):
     scene.vendor.on("delete", Reply(raw=b"", then="reset"), Reply(404))
     assert delete(scene).status == 204
     assert len(scene.vendor.calls("delete")) == 2
 
 
+@row("FU05")
 def test_a_delete_that_keeps_breaking_ends(scene):
     scene.vendor.on("delete", Reply(raw=b"", then="reset"))
     assert_problem(delete(scene), 503, "upstream_unavailable", "same")

@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from faults.marks import row
 from harness.device import Phone
 from harness.front import Front
 
@@ -58,6 +59,7 @@ def test_many_calls_at_once_share_few_connections(bff, front):
     assert len({line.connection for line in nginx.requests("/start")}) <= 2
 
 
+@row("FU24")
 def test_calls_beyond_the_streams_that_the_vendor_allows_wait_and_are_answered(bff, front):
     nginx = front(streams=4)
     nginx.upstream.fault("start", delay_ms=100, next=40)
@@ -67,6 +69,7 @@ def test_calls_beyond_the_streams_that_the_vendor_allows_wait_and_are_answered(b
     assert len({line.connection for line in nginx.requests("/start")}) == 1
 
 
+@row("FU24")
 def test_connections_that_the_vendor_ends_lose_no_call(bff, front):
     nginx = front(keepalive_requests=7)
     service = quick(bff, nginx)
@@ -76,6 +79,7 @@ def test_connections_that_the_vendor_ends_lose_no_call(bff, front):
     assert len({line.connection for line in nginx.requests("/start")}) >= 16 * 12 // 7
 
 
+@row("FU24")
 def test_connections_that_the_vendor_ends_run_no_register_and_no_authenticate_twice(bff, front):
     """libcurl does not tell a call that the vendor refused with the connection from one that was lost with it: the
     outcome of such a call is called unknown, and it is not sent again."""

@@ -3,6 +3,7 @@
 what the operation needs, is 502 and never a session, a crash or a 500."""
 import pytest
 
+from faults.marks import row
 from harness import reports
 from harness.device import unique
 from harness.hostile import Reply
@@ -28,6 +29,7 @@ def start(client):
     return client.post("/v1/biometrics/start", {"user_id": unique("user")})
 
 
+@row("FU09")
 def test_no_grammar_case_passes_for_an_answer_of_start(vendor):
     upstream, client = vendor
     wrong = []
@@ -61,6 +63,7 @@ def test_no_grammar_case_passes_for_an_answer_of_start(vendor):
     b"null",
     b"",
 ])
+@row("FU09")
 def test_a_challenge_that_two_readers_could_read_differently_is_refused(vendor, text):
     upstream, client = vendor
     upstream.on("start", json_reply(text), times=1)
@@ -80,6 +83,7 @@ def test_a_challenge_that_two_readers_could_read_differently_is_refused(vendor, 
     (b"}", b""),
     (b"}", b"}}"),
 ])
+@row("FU09", "FU11")
 def test_a_session_in_damaged_json_is_no_session(vendor, change):
     upstream, client = vendor
     user_id = unique("user")

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from faults.marks import row
 from harness import jose, seal
 from harness.hostile import Reply
 from harness.scene import assert_problem, pointers
@@ -97,6 +98,7 @@ def test_what_the_vendor_says_is_mapped(scene, reply, status, code, calls):
     assert len(scene.vendor.calls("logout")) == calls
 
 
+@row("FU06")
 def test_a_logout_that_broke_is_sent_once_more(scene):
     scene.vendor.on("logout", Reply(raw=b"", then="reset"), Reply(404))
     assert logout(scene, scene.user()).status == 204

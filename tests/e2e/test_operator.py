@@ -2,6 +2,7 @@
 """The operator listener: its own keys, any user's face, our token."""
 import pytest
 
+from faults.marks import row
 from harness import jose
 from harness.hostile import Reply
 from harness.scene import assert_problem
@@ -81,6 +82,7 @@ def test_what_the_vendor_says_is_mapped(scene, reply, status, code, calls):
     assert len(scene.vendor.calls("face_revoke")) == calls
 
 
+@row("FU16")
 def test_a_401_renews_our_token_once(scene):
     scene.vendor.on("face_revoke", Reply(401, {"message": "Invalid token", "error_code": 401}), times=1)
     assert revoke(scene).status == 204

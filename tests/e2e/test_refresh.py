@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from faults.marks import row
 from harness import jose, seal
 from harness.device import unique
 from harness.hostile import OMIT, Reply
@@ -178,6 +179,7 @@ def test_the_client_that_came_first_may_leave(scene):
     Reply(401, {"message": "Unauthorized", "error_code": 401}),
     Reply(403), Reply(404), Reply(418),
 ])
+@row("FU19")
 def test_a_refusal_ends_the_session(scene, reply):
     scene.vendor.on("refresh", reply)
     refresh_token = token_of(scene.user())
@@ -186,6 +188,7 @@ def test_a_refusal_ends_the_session(scene, reply):
     assert len(scene.vendor.calls("refresh")) == 1
 
 
+@row("FU16")
 def test_a_401_about_our_token_is_renewed_and_sent_once_more(scene):
     scene.vendor.on("refresh", Reply(401, {"message": "Invalid token", "error_code": 401}), times=1)
     assert refresh(scene, token_of(scene.user())).status == 200
@@ -219,6 +222,7 @@ def test_a_429_did_not_either(scene):
     (Reply(raw=b"", then="reset"), 502, "upstream_outcome_unknown"),
     (Reply(raw=b"", then="close"), 502, "upstream_outcome_unknown"),
 ])
+@row("FU06", "FU21")
 def test_an_unclear_end_needs_a_login_and_is_never_repeated(scene, reply, status, code):
     assert refresh(scene, token_of(scene.user())).status == 200
     scene.vendor.forget_calls()
@@ -229,12 +233,14 @@ def test_an_unclear_end_needs_a_login_and_is_never_repeated(scene, reply, status
     assert len(scene.vendor.calls("refresh")) == 1
 
 
+@row("FU03")
 def test_a_vendor_that_says_nothing_is_a_timeout(scene):
     api = scene.other("hasty", BFF_REQUEST_TIMEOUT_MS=500).client()
     scene.vendor.on("refresh", Reply(raw=b"", then="hang"))
     assert_problem(refresh(scene, token_of(scene.user()), api=api), 504, "upstream_timeout", "login")
 
 
+@row("FU01")
 def test_a_vendor_that_was_not_reached_may_be_asked_again(scene):
     service = scene.other("unreachable", wait_ready=False, BFF_UPSTREAM_URL="https://127.0.0.1:1",
                           BFF_TOKEN_URL=f"{scene.vendor.url}/oidc/token",

@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from faults.marks import row
 from harness import jose, seal
 from harness.device import DeviceKey
 from harness.hostile import Reply
@@ -191,6 +192,7 @@ def coded(code, status=400):
     (Reply(302, headers={"Location": "https://x.example/"}), 502, "upstream_invalid_response", "same", None),
     (Reply(418), 502, "upstream_invalid_response", "same", None),
 ])
+@row("FU17", "FU19")
 def test_each_refusal_has_its_own_meaning_and_is_not_repeated(scene, reply, status, code, retry, upstream_code):
     scene.vendor.on("register", reply)
     answer = register(scene)
@@ -202,6 +204,7 @@ def test_each_refusal_has_its_own_meaning_and_is_not_repeated(scene, reply, stat
 
 
 @pytest.mark.parametrize("then", ["reset", "close"])
+@row("FU06")
 def test_a_broken_registration_is_not_sent_again_and_the_app_may_ask_again(scene, then):
     register(scene)
     scene.vendor.forget_calls()

@@ -4,6 +4,7 @@ import string
 
 import pytest
 
+from faults.marks import row
 from harness.hostile import Reply
 from harness.scene import assert_problem, pointers
 
@@ -107,6 +108,7 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize("reply", UNKNOWN)
+@row("FU19")
 def test_an_unknown_locked_or_inactive_user_looks_like_any_other(scene, reply):
     genuine = scene.started("user-0001", device_id="d-1", approval_data=APPROVAL)
     scene.vendor.on("start", reply, times=1)
@@ -148,6 +150,7 @@ def test_a_decoy_before_the_first_genuine_challenge_is_a_plausible_one(scene):
     (Reply(400, {"error_code": "invalid_request", "message": "SECRET"}), None),
     (Reply(400, body=b"SECRET"), None),
 ])
+@row("FU19")
 def test_any_other_400_is_the_vendors_considered_refusal(scene, reply, upstream_code):
     scene.vendor.on("start", reply)
     answer = scene.start(scene.user())
@@ -156,6 +159,7 @@ def test_any_other_400_is_the_vendors_considered_refusal(scene, reply, upstream_
     assert b"SECRET" not in answer.body
 
 
+@row("FU16")
 def test_a_401_renews_our_token_once_and_the_app_never_sees_it(scene):
     scene.vendor.on("start", Reply(401, {"message": "Invalid token", "error_code": 401}), times=1)
     assert scene.start(scene.user()).status == 200
@@ -164,6 +168,7 @@ def test_a_401_renews_our_token_once_and_the_app_never_sees_it(scene):
     assert len(scene.vendor.calls("token")) == 1
 
 
+@row("FU16")
 def test_a_second_401_is_ours_to_repair(scene):
     scene.vendor.on("start", Reply(401, {"message": "Unauthorized", "error_code": 401}))
     assert_problem(scene.start(scene.user()), 502, "upstream_refused_credentials", "same")
@@ -175,6 +180,7 @@ def test_a_client_that_the_vendor_does_not_know_is_no_unknown_user(scene):
     assert_problem(scene.start(scene.user()), 502, "upstream_refused_credentials", "same")
 
 
+@row("FU18")
 def test_a_403_about_our_rights_is_not_the_users(scene):
     scene.vendor.on("start", Reply(403, {"message": "Forbidden", "error_code": 403}))
     assert_problem(scene.start(scene.user()), 502, "upstream_refused_credentials", "same")
@@ -198,6 +204,7 @@ def test_a_403_about_our_rights_is_not_the_users(scene):
     Reply(302, headers={"Location": "https://elsewhere.example/"}),
     Reply(418, {"message": "x"}),
 ])
+@row("FU10", "FU11")
 def test_an_answer_that_cannot_be_used_is_never_passed_on(scene, reply):
     scene.vendor.on("start", reply)
     assert_problem(scene.start(scene.user()), 502, "upstream_invalid_response", "same")
@@ -209,6 +216,7 @@ def test_an_answer_that_cannot_be_used_is_never_passed_on(scene, reply):
     (Reply(429), "upstream_rate_limited", 1),
     (Reply(429, headers={"Retry-After": "9"}), "upstream_rate_limited", 9),
 ])
+@row("FU20", "FU21")
 def test_a_vendor_that_cannot_now_is_a_503_that_says_when(scene, reply, code, least_s):
     scene.vendor.on("start", reply)
     answer = scene.start(scene.user())
@@ -217,12 +225,14 @@ def test_a_vendor_that_cannot_now_is_a_503_that_says_when(scene, reply, code, le
     assert len(scene.vendor.calls("start")) == 1
 
 
+@row("FU05", "FU06")
 def test_a_broken_start_is_sent_once_more(scene):
     scene.vendor.on("start", Reply(raw=b"", then="reset"), times=1)
     assert scene.start(scene.user()).status == 200
     assert len(scene.vendor.calls("start")) == 2
 
 
+@row("FU05")
 def test_a_start_that_keeps_breaking_is_not_sent_a_third_time(scene):
     scene.vendor.on("start", Reply(raw=b"", then="close"))
     assert_problem(scene.start(scene.user()), 503, "upstream_unavailable", "same")

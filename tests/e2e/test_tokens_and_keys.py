@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from faults.marks import row
 from harness import jose
 from harness.hostile import OMIT, Reply
 from harness.waiting import until
@@ -181,6 +182,7 @@ def test_refused_credentials_are_loud_and_tried_rarely(bff, hostile, status):
     assert service.management().get("/readyz").status == 503
 
 
+@row("FU20")
 def test_retry_after_of_the_token_endpoint_is_honoured(bff, hostile):
     hostile.on("token", Reply(429, headers={"Retry-After": "3"}), times=1)
     service = bff(hostile)
@@ -189,6 +191,7 @@ def test_retry_after_of_the_token_endpoint_is_honoured(bff, hostile):
     assert service.metric("bff_token_fetch_total", result="rate_limited") == 1
 
 
+@row("FU16")
 def test_a_token_that_the_vendor_refuses_is_renewed_once_for_all(bff, hostile):
     hostile.on("token", numbered_grants())
     hostile.on("start", lambda call: Reply(401, {"message": "Invalid token", "error_code": 401})
@@ -199,6 +202,7 @@ def test_a_token_that_the_vendor_refuses_is_renewed_once_for_all(bff, hostile):
     assert len(hostile.calls("token")) == 2
 
 
+@row("FU16")
 def test_tokens_that_are_refused_one_after_the_other_are_no_loop(bff, hostile):
     hostile.on("token", numbered_grants())
     hostile.on("start", Reply(401, {"message": "Invalid token", "error_code": 401}))
@@ -211,6 +215,7 @@ def test_tokens_that_are_refused_one_after_the_other_are_no_loop(bff, hostile):
     assert service.wait_event("token.refused")["log.level"] == "error"
 
 
+@row("FK16")
 def test_the_first_call_after_a_night_succeeds(bff, hostile):
     service = bff(hostile)
     assert service.client().post("/v1/biometrics/start", START).status == 200

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/config.md, docs/errors.md and docs/metrics.md are what `biometrics-bff docs` prints."""
+"""docs/config.md, docs/errors.md and docs/metrics.md are what `biometrics-bff docs` prints; docs/faults.md
+is made from the catalogue of faults and the tests that prove it."""
 import argparse
 import pathlib
 import subprocess
 import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from faults import page as faults_page  # noqa: E402 after the path is set
 
 PAGES = ("config", "errors", "metrics")
 
@@ -18,6 +22,9 @@ def check(root, build):
         path = root / "docs" / f"{name}.md"
         if not path.exists() or path.read_text() != page(build, name):
             yield f"docs/{name}.md: not what `biometrics-bff docs {name}` prints (./dev docs)"
+    path = root / "docs" / "faults.md"
+    if not path.exists() or path.read_text() != faults_page.page(root):
+        yield "docs/faults.md: not what the catalogue and the tests' decorators say (./dev docs)"
 
 
 def main():
@@ -29,6 +36,7 @@ def main():
     if options.write:
         for name in PAGES:
             (root / "docs" / f"{name}.md").write_text(page(options.build, name))
+        (root / "docs" / "faults.md").write_text(faults_page.page(root))
     findings = list(check(root, options.build))
     print("\n".join(findings))
     return bool(findings)

@@ -12,6 +12,9 @@ from .paths import REPORTS, ROOT
 # Set while tests that failed are run once more: what they measure is added to the first run's.
 AGAIN = "BFF_TEST_AGAIN" in os.environ
 
+# Where the results of the tests that prove rows of tests/faults/catalogue.py go.
+ROWS = REPORTS / "rows" / os.environ.get("BFF_ROWS_NAME", "e2e.json")
+
 _failures = {}
 _codes = set()
 _counts = collections.Counter()

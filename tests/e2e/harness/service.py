@@ -3,7 +3,7 @@
 import json
 import re
 
-from . import canaries
+from . import canaries, loop_lag
 from .http import Client
 from .paths import SERVICE
 from .process import Process
@@ -33,6 +33,10 @@ class Service(Process):
         if wait_ready:
             self.wait_event("service.ready")
             canaries.check_process(self.pid, self.settings)
+
+    def stop(self, timeout_s=20.0):
+        loop_lag.look(self)
+        super().stop(timeout_s)
 
     def assert_clean(self, status, expected=0):
         super().assert_clean(status, expected)
@@ -87,9 +91,9 @@ class Service(Process):
 
     # ---- metrics ----
 
-    def metrics(self):
+    def metrics(self, **options):
         """[(name, labels, value)] of one scrape."""
-        answer = self.management().get("/metrics")
+        answer = self.management(**options).get("/metrics")
         assert answer.status == 200, answer
         series = []
         for line in answer.body.decode().splitlines():

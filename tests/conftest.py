@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures. A test asks for `shared` when any running service will do, and for `emulator`, `hostile`
+"""Fixtures of the end-to-end tests and the tests of faults. A test asks for `shared` when any running service will do, and for `emulator`, `hostile`
 and `bff` when it needs its own. Whatever a fixture starts, it stops, and it asserts that the end was
 clean: status 0 on SIGTERM and no sanitizer report."""
 import itertools
 
 import pytest
 
-from harness import reports
+from faults import results
+from harness import loop_lag, reports
 from harness.device import Phone
 from harness.emulator import Emulator
 from harness.hostile import Hostile
@@ -17,6 +18,7 @@ from harness.stopping import stop_all
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "row(*ids): the rows of tests/faults/catalogue.py that the test proves")
     if not hasattr(config, "workerinput"):
         reports.clear()
         for binary in (SERVICE, EMULATOR):
@@ -24,7 +26,23 @@ def pytest_configure(config):
                 raise pytest.UsageError(f"{binary} is not built")
 
 
+def pytest_collection_modifyitems(config, items):
+    results.select(config, items)
+
+
+def pytest_runtest_setup(item):
+    loop_lag.begin(watch=bool(results.rows_of(item)) and not results.lag_excepted(item))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown(item):
+    yield
+    if loop_lag.largest_ms() is not None:
+        results.note(item, "loop_lag_ms", loop_lag.largest_ms())
+
+
 def pytest_runtest_logreport(report):
+    results.saw_report(report)
     if report.failed:
         reports.saw_failure(report.nodeid, report.longreprtext)
 
@@ -34,6 +52,19 @@ def pytest_sessionfinish(session):
     reports.save_partial(worker or "main")
     if worker is None:
         reports.write()
+        results.save(reports.ROWS, reports.AGAIN)
+
+
+@pytest.fixture
+def record(request):
+    """record("700 KiB more at 64 calls in flight"): a figure that the table of the rows shows."""
+    return lambda figure: results.note(request.node, "figure", str(figure))
+
+
+@pytest.fixture
+def long():
+    """Whether the long form is asked for (`./dev faults --long`)."""
+    return results.LONG
 
 
 @pytest.fixture

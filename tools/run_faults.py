@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the tests that prove rows of tests/faults/catalogue.py and prints each row with its promise, its
+tests, its result and what they measured, and the largest loop lag seen. A row without a test fails
+unless the catalogue says why it has none. The last line is "N passed, N failed", counted in rows."""
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import platform
+import sys
+
+import run_tests
+
+sys.path.insert(0, str(run_tests.ROOT / "tests"))
+from faults import page  # noqa: E402 after the path is set
+from faults.catalogue import BY_ID, GROUPS, ROWS  # noqa: E402
+
+
+def run(options):
+    """{test: entry} as in tests/faults/results.py, and whether pytest ran well."""
+    rows_dir = options.reports / "rows"
+    kept = rows_dir / "e2e.json"
+    after_test = options.after_test and kept.exists()
+    name = "faults.json"
+    (rows_dir / name).unlink(missing_ok=True)
+    settings = {"BFF_ROWS_NAME": name, "BFF_FAULTS_ROWS": ",".join(options.rows)}
+    if options.long:
+        settings["BFF_FAULTS_LONG"] = "1"
+    _, failed, _ = run_tests.run_pytest(options.build, options.reports, "faults",
+                                        ["-m", "row", "faults", *([] if after_test else ["e2e"])], settings)
+    entries = json.loads((rows_dir / name).read_text()) if (rows_dir / name).exists() else {}
+    if after_test:
+        entries = {**json.loads(kept.read_text()), **entries}
+    return entries, failed == 0
+
+
+def by_function(entries):
+    """{test without its parameters: [entry]}"""
+    found = {}
+    for name, entry in entries.items():
+        found.setdefault(name.partition("[")[0], []).append(entry)
+    return found
+
+
+def judge(row, entries, known):
+    """(result, the lines below it, the figures)"""
+    mine = {name: entry for name, entry in entries.items() if row.id in entry["rows"]}
+    lines, figures = [], []
+    for name, cases in by_function(mine).items():
+        bad = sum(entry["outcome"] == "failed" for entry in cases)
+        seconds = sum(entry["seconds"] for entry in cases)
+        skipped = [entry["reason"] for entry in cases if entry["outcome"] == "skipped"]
+        lines.append(f"{name}{f' ({len(cases)} cases)' if len(cases) > 1 else ''}: {seconds:.1f} s"
+                     + (f", {bad} failed" if bad else "") + "".join(f", skipped: {reason}" for reason in skipped[:1]))
+        figures += [figure for entry in cases for figure in entry["figures"]]
+    if any(entry["outcome"] == "failed" for entry in mine.values()):
+        return "FAILED", lines, figures
+    if any(entry["outcome"] == "passed" for entry in mine.values()):
+        return "passed", lines, figures
+    if mine:
+        return "FAILED", lines + ["every test of it was skipped"], figures
+    if row.cannot_run:
+        return "cannot run", [row.cannot_run], figures
+    if known and all(long for _, _, long in known):
+        return "long form", [f"{path}::{name}: runs with --long" for path, name, _ in known], figures
+    return "FAILED", ["no test proves it"], figures
+
+
+def print_row(row, result, lines, figures):
+    print(f"{row.id}  {result:10}  {row.fault}")
+    print(f"      promise: {row.promise}")
+    for line in lines:
+        print(f"      {line}")
+    for figure in figures:
+        print(f"      measured: {figure}")
+
+
+def loop_lag(entries):
+    """One line: the largest, where, and what was left out."""
+    seen = [(entry["loop_lag_ms"], name) for name, entry in entries.items() if entry["loop_lag_ms"] is not None]
+    excepted = sorted({f"{one} ({entry['lag_excepted']})" for entry in entries.values() if entry["lag_excepted"]
+                       for one in entry["rows"]})
+    left_out = f"; left out: {', '.join(excepted)}" if excepted else ""
+    if not seen:
+        return f"largest loop lag: not measured{left_out}"
+    largest, name = max(seen)
+    return f"largest loop lag: {largest:g} ms of {len(seen)} tests, in {name}{left_out}"
+
+
+def keep(options, judged, lag):
+    document = {
+        "date": datetime.date.today().isoformat(), "form": "long" if options.long else "short",
+        "machine": f"{os.cpu_count()} processors, Linux {platform.release().partition('-')[0]}", "loop_lag": lag,
+        "rows": {row.id: {"result": result, "figures": figures} for row, result, _, figures in judged}}
+    (run_tests.ROOT / page.LAST_RUN).write_text(json.dumps(document, indent=1) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True, type=pathlib.Path)
+    parser.add_argument("--long", action="store_true", help="the long form")
+    parser.add_argument("--after-test", action="store_true",
+                        help="do not run what `./dev test` has just run, take its results")
+    parser.add_argument("--keep", action="store_true", help=f"record the results in {page.LAST_RUN} for the docs")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="FU05 ...; default: all")
+    options = parser.parse_args()
+    options.reports = run_tests.report_dir(options.build)
+    unknown = set(options.rows) - set(BY_ID)
+    if unknown:
+        parser.error(f"no such row: {', '.join(sorted(unknown))}")
+
+    entries, ran_well = run(options)
+    known = page.proofs(run_tests.ROOT)
+    rows = [row for row in ROWS if not options.rows or row.id in options.rows]
+    judged = [(row, *judge(row, entries, known[row.id])) for row in rows]
+    for group, title in GROUPS.items():
+        of_group = [one for one in judged if one[0].group == group]
+        print(f"\n{title}\n" if of_group else "", end="")
+        for row, result, lines, figures in of_group:
+            print_row(row, result, lines, figures)
+    lag = loop_lag(entries)
+    print(f"\n{lag}")
+    if options.keep:
+        keep(options, judged, lag)
+    failed = sum(result == "FAILED" for _, result, _, _ in judged)
+    without = sum(result in ("cannot run", "long form") for _, result, _, _ in judged)
+    if without:
+        print(f"{without} rows did not run (said above why)")
+    if not ran_well and not failed:
+        print("the test run itself failed")
+        failed = 1
+    print(f"{len(judged) - failed - without} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
