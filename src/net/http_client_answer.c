@@ -122,6 +122,13 @@ static void read_date(struct answer_head *h, struct str value)
     h->date[value.len] = '\0';
 }
 
+static bool is_interim(struct str status_line)
+{
+    struct str rest = status_line;
+    (void)take_until(&rest, ' ');
+    return rest.len >= 3 && rest.ptr[0] == '1' && !str_starts_with(rest, STR("101"));
+}
+
 static void read_field(struct answer_head *h, struct str name, struct str value, int64_t wall_s)
 {
     if (str_eq_nocase(name, STR("content-type")))
@@ -148,12 +155,16 @@ bool answer_head_line(struct answer_head *h, struct str line, int64_t wall_s)
     if (str_starts_with(line, STR("HTTP/"))) {
         /* Interim answers count as a field each, so a storm of them ends. */
         h->fields++;
+        h->interim = is_interim(line);
+        h->complete = false;
         forget_fields(h);
     } else {
         struct str value = line;
         const struct str name = take_until(&value, ':');
-        if (trim(line).len == 0)
+        if (trim(line).len == 0) {
+            h->complete = !h->interim;
             return true;
+        }
         h->fields++;
         read_field(h, name, trim(value), wall_s);
     }

@@ -22,6 +22,8 @@ struct answer_head {
     bool charset_ok;
     int retry_after_s;          /* -1: none; else 0..RETRY_AFTER_MAX_S */
     char date[HTTP_DATE_BYTES]; /* Date as it came; "" when absent or not of that length */
+    bool complete;              /* the empty line came, and not after an interim answer */
+    bool interim;        /* the section is that of a 1xx answer; 101 ends an exchange and is none */
     const char *refused; /* literal: why the answer must not be used; NULL while it is good */
 };
 

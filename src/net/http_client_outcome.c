@@ -70,6 +70,13 @@ struct call_answer call_outcome(struct call *call, int curl_code)
         answer.reason = reason_of_failure(call, code);
         return answer;
     }
+    /* libcurl takes a connection that ends inside the header for the end of an answer without a
+     * body: 200 with half of its fields. */
+    if (!call->head.complete) {
+        answer.result = CALL_BROKEN;
+        answer.reason = "the connection ended in the header of the answer";
+        return answer;
+    }
     answer.reason = answer_flaw(call, status);
     answer.result = answer.reason ? CALL_BAD_ANSWER : CALL_ANSWERED;
     if (answer.result == CALL_ANSWERED)

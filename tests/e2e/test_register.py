@@ -213,6 +213,15 @@ def test_a_broken_registration_is_not_sent_again_and_the_app_may_ask_again(scene
     assert len(scene.vendor.calls("register")) == 1
 
 
+def test_an_answer_that_ends_anywhere_too_early_leaves_the_outcome_unknown(scene):
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+    for cut_after in range(len(answer)):
+        scene.vendor.on("register", Reply(raw=answer[:cut_after], then="close"))
+        assert_problem(register(scene), 502, "upstream_outcome_unknown", "same")
+    scene.vendor.on("register", Reply(raw=answer, then="close"))
+    assert register(scene).status == 201
+
+
 # ---- the challenge for the attestation
 
 def test_a_handle_sends_its_challenge_along_and_is_used_up(scene):

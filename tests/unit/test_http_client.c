@@ -337,6 +337,12 @@ static const struct {
     {"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{}", CALL_BROKEN, 200},
     {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"a\":", CALL_BROKEN, 200},
     {"", CALL_BROKEN, 0},
+    {"HTTP/1.1 20", CALL_BROKEN, 0},
+    {"HTTP/1.1 200 OK\r\n", CALL_BROKEN, 200},
+    {"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Le", CALL_BROKEN, 200},
+    {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n", CALL_BROKEN, 200},
+    {"HTTP/1.1 100 Continue\r\n\r\n", CALL_BROKEN, 100},
+    {"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\n", CALL_BROKEN, 200},
 };
 
 START_TEST(flawed_answer_is_not_passed_on)

@@ -150,6 +150,29 @@ START_TEST(interim_answer_leaves_no_fields)
 }
 END_TEST
 
+START_TEST(a_header_is_complete_with_its_empty_line)
+{
+    ck_assert(!HEAD("Content-Length: 0\r\n").complete);
+    ck_assert(HEAD("Content-Length: 0\r\n", "\r\n").complete);
+    ck_assert(!HEAD("\r\n", "HTTP/1.1 200 OK\r\n").complete);
+
+    static const struct {
+        const char *status_line;
+        bool complete;
+    } ROWS[] = {
+        {"HTTP/1.1 100 Continue\r\n", false},
+        {"HTTP/1.1 103 Early Hints\r\n", false},
+        {"HTTP/2 103\r\n", false},
+        {"HTTP/1.1 101 Switching Protocols\r\n", true},
+        {"HTTP/2 200\r\n", true},
+    };
+    for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
+        const char *const lines[] = {ROWS[i].status_line, "\r\n"};
+        ck_assert_msg(head_of(lines, 2).complete == ROWS[i].complete, "%s", ROWS[i].status_line);
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("http_client_answer");
@@ -161,5 +184,6 @@ int main(void)
     tcase_add_test(tests, fields_are_limited_over_all_sections);
     tcase_add_test(tests, bytes_are_limited);
     tcase_add_test(tests, interim_answer_leaves_no_fields);
+    tcase_add_test(tests, a_header_is_complete_with_its_empty_line);
     return unit_run(tests, "http_client_answer");
 }
