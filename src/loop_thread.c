@@ -28,6 +28,7 @@ static void *thread_main(void *arg)
     const enum err e = build(t, &problem);
 
     announce(t, e, &problem);
+    loop_measure(t->loop, t->label);
     if (e == ERR_OK)
         loop_run(t->loop);
     t->tear_down(t->arg);

@@ -90,7 +90,8 @@ enum err ops_thread_start(struct health *health, int management_fd, struct ops_t
         return err_set(reterr, ERR_NO_MEMORY, "out of memory");
     o->health = health;
     o->management_fd = management_fd;
-    o->thread = (struct loop_thread){.build = build, .tear_down = tear_down, .arg = o};
+    o->thread = (struct loop_thread){
+        .build = build, .tear_down = tear_down, .arg = o, .label = LOOP_MANAGEMENT};
 
     const enum err e = loop_thread_start(&o->thread, reterr);
     if (e != ERR_OK) {

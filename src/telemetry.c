@@ -8,6 +8,7 @@
 #include "api/ops.h"
 #include "base/crypto.h"
 #include "base/log.h"
+#include "net/loop.h"
 #include "observe/metrics.h"
 
 enum { LOG_FLUSH_MS = 1000 };
@@ -47,6 +48,7 @@ static void register_metrics(void)
         {MANAGEMENT_ROUTES, MANAGEMENT_ROUTE_COUNT},
     };
 
+    loop_register_metrics();
     http_server_register_metrics(tables, ARRAY_LEN(tables));
     http_client_register_metrics(OPERATIONS, ARRAY_LEN(OPERATIONS));
     keeper_register_metrics();

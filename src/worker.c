@@ -179,7 +179,8 @@ enum err worker_start(const struct worker_options *options, struct worker **ret,
     if (!w)
         return err_set(reterr, ERR_NO_MEMORY, "out of memory");
     w->options = *options;
-    w->thread = (struct loop_thread){.build = build, .tear_down = tear_down, .arg = w};
+    w->thread = (struct loop_thread){
+        .build = build, .tear_down = tear_down, .arg = w, .label = LOOP_WORKER};
     atomic_store(&w->busy, UINT_MAX / 2);
 
     const enum err e = loop_thread_start(&w->thread, reterr);

@@ -8,6 +8,8 @@
 int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void);
 int64_t clock_wall_ms(void);
+/* Processor time of the calling thread; a system call, unlike the others. */
+int64_t clock_thread_cpu_us(void);
 static inline int64_t clock_wall_s(void)
 {
     return clock_wall_ms() / 1000;

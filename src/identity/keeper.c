@@ -252,6 +252,7 @@ static void *keeper_main(void *arg)
         token_slot_fetch(&k->tokens[i]);
     for (size_t i = 0; i < k->config->issuer_count; i++)
         keys_slot_fetch(&k->keys[i]);
+    loop_measure(k->loop, LOOP_KEEPER);
     loop_run(k->loop);
     return NULL;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The epoll loop of one thread. A turn: wait, read the clock, events, posts, due timers, then
- * deferred calls and idle hooks. Level-triggered; no descriptor but its own is read or closed here.
+ * deferred calls and idle hooks; then the clock again, for how long all that took. Level-triggered;
+ * no descriptor but its own is read or closed here.
  */
 #include "net/loop.h"
 
@@ -14,6 +15,7 @@
 #include <sys/eventfd.h>
 
 #include "base/clock.h"
+#include "net/loop_lag.h"
 
 enum {
     EVENTS_PER_TURN = 256,
@@ -31,6 +33,7 @@ struct loop {
     int wake_fd; /* eventfd: a post, or stop */
     _Atomic bool stopping;
     int64_t now_ms;
+    struct loop_lag lag;
 
     struct epoll_event events[EVENTS_PER_TURN];
     int event_count; /* of this turn */
@@ -96,6 +99,11 @@ int64_t loop_update_now(struct loop *l)
 {
     l->now_ms = clock_mono_ms();
     return l->now_ms;
+}
+
+void loop_measure(struct loop *l, enum loop_label label)
+{
+    loop_lag_init(&l->lag, label);
 }
 
 static void wake(struct loop *l)
@@ -389,16 +397,25 @@ static int finish_turn(struct loop *l)
     return wait_ms;
 }
 
+static void begin_turn(struct loop *l)
+{
+    const int64_t now_us = clock_mono_us();
+    l->now_ms = now_us / 1000;
+    loop_lag_turn_begins(&l->lag, now_us);
+}
+
 void loop_run(struct loop *l)
 {
+    begin_turn(l);
     while (!atomic_load(&l->stopping)) {
         const int wait_ms = finish_turn(l);
+        loop_lag_turn_ends(&l->lag, clock_mono_us());
         l->event_count = epoll_wait(l->epoll_fd, l->events, EVENTS_PER_TURN, wait_ms);
         if (l->event_count < 0) {
             assert(errno == EINTR); /* anything else is a bug of ours, and would spin */
             l->event_count = 0;
         }
-        (void)loop_update_now(l);
+        begin_turn(l);
         run_events(l);
         run_timers(l);
     }

@@ -10,9 +10,26 @@
 
 struct loop;
 
+/* Who runs a loop. X(enum, label of the metrics) */
+#define LOOP_LABELS(X)                                                                             \
+    X(LOOP_WORKER, "worker")                                                                       \
+    X(LOOP_KEEPER, "keeper")                                                                       \
+    X(LOOP_MANAGEMENT, "management")
+
+enum loop_label {
+#define X(id, label) id,
+    LOOP_LABELS(X)
+#undef X
+};
+
 /* NULL: out of memory or descriptors. */
 NODISCARD struct loop *loop_create(void);
 void loop_destroy(struct loop *l); /* accepts NULL; posted work that did not run is dropped */
+/* The turns count under that label, once the loop's thread has joined the metrics; without this
+ * they are not measured. Before loop_run(). */
+void loop_measure(struct loop *l, enum loop_label label);
+/* Once, before metrics_start(). */
+void loop_register_metrics(void);
 /* Runs until loop_stop(). Deferred calls run after each turn's events. */
 void loop_run(struct loop *l);
 /* Any thread, async-signal-safe. */

@@ -14,7 +14,8 @@ static_assert(SERIES_MAX - SERIES_SPILL > METRIC_COUNT * 2, "catch-all series al
 static_assert(METRIC_LABEL_VALUES_MAX <= 256, "a label index has 8 bits in the key");
 
 struct registry metrics_registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
-const double metric_bounds[METRIC_BUCKETS] = METRIC_SECONDS_BUCKETS;
+static const double seconds_bounds[METRIC_BUCKETS] = METRIC_SECONDS_BUCKETS;
+static const double fine_bounds[METRIC_BUCKETS] = METRIC_FINE_BUCKETS;
 
 static _Thread_local struct thread_table *own_table;
 
@@ -44,8 +45,12 @@ void metrics_describe(void)
         return;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct metric_desc *desc = &metrics_registry.descs[i];
-        *desc =
-            (struct metric_desc){.name = rows[i].name, .kind = rows[i].kind, .help = rows[i].help};
+        *desc = (struct metric_desc){
+            .name = rows[i].name,
+            .kind = rows[i].kind,
+            .help = rows[i].help,
+            .bounds = rows[i].kind == METRIC_HISTOGRAM_FINE ? fine_bounds : seconds_bounds,
+        };
         describe_labels(desc, rows[i].labels);
     }
 }
@@ -198,13 +203,18 @@ void metric_set(enum metric m, unsigned a, int64_t value)
         atomic_store_explicit(&s->words[0], (uint64_t)value, memory_order_relaxed);
 }
 
-static void add_seconds(atomic_uint_fast64_t *word, double seconds)
+static double load_seconds(const atomic_uint_fast64_t *word)
 {
-    uint64_t bits = atomic_load_explicit(word, memory_order_relaxed);
-    double sum = 0;
-    memcpy(&sum, &bits, sizeof(sum));
-    sum += seconds;
-    memcpy(&bits, &sum, sizeof(bits));
+    const uint64_t bits = atomic_load_explicit(word, memory_order_relaxed);
+    double seconds = 0;
+    memcpy(&seconds, &bits, sizeof(seconds));
+    return seconds;
+}
+
+static void store_seconds(atomic_uint_fast64_t *word, double seconds)
+{
+    uint64_t bits = 0;
+    memcpy(&bits, &seconds, sizeof(bits));
     atomic_store_explicit(word, bits, memory_order_relaxed);
 }
 
@@ -213,11 +223,19 @@ void metric_observe(enum metric m, unsigned a, unsigned b, unsigned c, unsigned 
     struct series *s = series_get(m, a, b, c, d);
     if (!s)
         return;
+    const double *bounds = metrics_registry.descs[m].bounds;
     size_t bucket = 0;
-    while (bucket < METRIC_BUCKETS && seconds > metric_bounds[bucket])
+    while (bucket < METRIC_BUCKETS && seconds > bounds[bucket])
         bucket++;
     add_to(&s->words[bucket], 1);
-    add_seconds(&s->words[SERIES_WORDS - 1], seconds);
+    store_seconds(&s->words[SECONDS_WORD], load_seconds(&s->words[SECONDS_WORD]) + seconds);
+}
+
+void metric_raise(enum metric m, unsigned a, unsigned b, double seconds)
+{
+    struct series *s = series_get(m, a, b, 0, 0);
+    if (s && seconds > load_seconds(&s->words[SECONDS_WORD]))
+        store_seconds(&s->words[SECONDS_WORD], seconds);
 }
 
 void metric_on_scrape(enum metric m, unsigned a, double (*read)(void *arg), void *arg)

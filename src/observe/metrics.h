@@ -9,12 +9,23 @@
 #include "base/auto.h"
 #include "base/buf.h"
 
-enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+enum metric_kind {
+    METRIC_COUNTER,
+    METRIC_GAUGE,
+    METRIC_MAX,            /* a gauge: the largest value of any thread, in seconds */
+    METRIC_HISTOGRAM,      /* of METRIC_SECONDS_BUCKETS */
+    METRIC_HISTOGRAM_FINE, /* of METRIC_FINE_BUCKETS */
+};
 
-/* OTel's HTTP bounds, seconds. */
+/* Upper bounds, seconds: OTel's for HTTP, and for what should last no more than some milliseconds.
+ */
 #define METRIC_SECONDS_BUCKETS                                                                     \
     {                                                                                              \
         0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10                  \
+    }
+#define METRIC_FINE_BUCKETS                                                                        \
+    {                                                                                              \
+        0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2         \
     }
 enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 4, METRIC_LABEL_VALUES_MAX = 128 };
 
@@ -56,6 +67,16 @@ enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 4, METRIC_LABEL_VALUES_MAX = 128
     X(M_LIMITED, "bff_limited_total", METRIC_COUNTER, "Requests refused by a limit", "limit")      \
     X(M_TABLE_ENTRIES, "bff_table_entries", METRIC_GAUGE, "Entries of a bounded table", "table")   \
     X(M_TABLE_MAX, "bff_table_max_entries", METRIC_GAUGE, "Ceiling of a bounded table", "table")   \
+    X(M_LOOP_LAG, "bff_loop_lag_seconds", METRIC_HISTOGRAM_FINE,                                   \
+      "How long one turn of an event loop held the others up, on the wall clock", "loop")          \
+    X(M_LOOP_LONG_TURN_CPU, "bff_loop_long_turn_cpu_seconds", METRIC_HISTOGRAM_FINE,               \
+      "Processor time of those turns that took more than 5 ms on the wall clock, give or take 2 "  \
+      "ms: much less than they took means that the machine did not run the thread",                \
+      "loop")                                                                                      \
+    X(M_LOOP_LAG_MAX, "bff_loop_lag_max_seconds", METRIC_MAX,                                      \
+      "The longest turn since the start, on the wall clock and (of those over 5 ms) in "           \
+      "processor time",                                                                            \
+      "loop,clock")                                                                                \
     X(M_LOG_DROPPED, "bff_log_dropped_total", METRIC_COUNTER,                                      \
       "Log lines dropped because the reader was slow", "")                                         \
     X(M_BUILD_INFO, "bff_build_info", METRIC_GAUGE, "Version of the service", "version")
@@ -82,6 +103,8 @@ NODISCARD bool metrics_thread_join(void);
  */
 void metric_add(enum metric m, unsigned a, unsigned b, uint64_t n);
 void metric_observe(enum metric m, unsigned a, unsigned b, unsigned c, unsigned d, double seconds);
+/* METRIC_MAX: the value rises to this, if it was less. */
+void metric_raise(enum metric m, unsigned a, unsigned b, double seconds);
 /* Gauges: summed over threads, so +1 and -1 may come from different threads; metric_set() is for
  * gauges that one thread alone writes. */
 void metric_gauge_add(enum metric m, unsigned a, int64_t n);

@@ -11,6 +11,7 @@
 enum {
     SERIES_MAX = 2048,                 /* slots of one thread's table; a power of two */
     SERIES_WORDS = METRIC_BUCKETS + 2, /* a histogram: its buckets, +Inf, the sum */
+    SECONDS_WORD = SERIES_WORDS - 1,   /* the sum; also the value of a maximum */
     SCRAPED_MAX = 16,
 };
 
@@ -24,12 +25,13 @@ struct metric_desc {
     const char *name;
     enum metric_kind kind;
     const char *help;
+    const double *bounds; /* METRIC_BUCKETS; histograms */
     size_t label_count;
     struct metric_label labels[METRIC_LABELS_MAX];
 };
 
 /* One series of one thread. Counters (uint64) and gauges (int64) use words[0]; a histogram counts
- * in one word a bucket and keeps the bits of its sum in the last. */
+ * in one word a bucket and keeps the bits of its sum in the last, as a maximum does its value. */
 struct series {
     atomic_uint_fast64_t key; /* 0: free; published after the words are zero */
     atomic_uint_fast64_t words[SERIES_WORDS];
@@ -57,7 +59,6 @@ struct registry {
 };
 
 extern struct registry metrics_registry;
-extern const double metric_bounds[METRIC_BUCKETS];
 
 /* A series' identity: the metric and up to four label indexes, in the order of the exposition. */
 static inline uint64_t series_key(enum metric m, const unsigned index[METRIC_LABELS_MAX])

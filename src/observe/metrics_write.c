@@ -9,13 +9,18 @@
 #include "observe/metrics_internal.h"
 
 static const char *const kind_names[] = {
-    [METRIC_COUNTER] = "counter", [METRIC_GAUGE] = "gauge", [METRIC_HISTOGRAM] = "histogram"};
+    [METRIC_COUNTER] = "counter",
+    [METRIC_GAUGE] = "gauge",
+    [METRIC_MAX] = "gauge",
+    [METRIC_HISTOGRAM] = "histogram",
+    [METRIC_HISTOGRAM_FINE] = "histogram",
+};
 
 /* A series added up over the threads. */
 struct sample {
     uint64_t key;
     uint64_t counts[METRIC_BUCKETS + 1]; /* counters and gauges: the first */
-    double value;                        /* of a scraped one, or a histogram's sum */
+    double value;                        /* of a scraped one or a maximum, or a histogram's sum */
     bool is_scraped;
 };
 
@@ -34,8 +39,7 @@ static void read_series(const struct series *from, uint64_t key, struct sample *
     *to = (struct sample){.key = key};
     for (size_t i = 0; i < ARRAY_LEN(to->counts); i++)
         to->counts[i] = atomic_load_explicit(&from->words[i], memory_order_relaxed);
-    const uint64_t bits =
-        atomic_load_explicit(&from->words[SERIES_WORDS - 1], memory_order_relaxed);
+    const uint64_t bits = atomic_load_explicit(&from->words[SECONDS_WORD], memory_order_relaxed);
     memcpy(&to->value, &bits, sizeof(to->value));
 }
 
@@ -75,7 +79,11 @@ static void add_sample(struct sample *to, const struct sample *from)
 {
     for (size_t i = 0; i < ARRAY_LEN(to->counts); i++)
         to->counts[i] += from->counts[i];
-    to->value += from->value;
+    const bool is_max = metrics_registry.descs[series_metric(to->key)].kind == METRIC_MAX;
+    if (!is_max)
+        to->value += from->value;
+    else if (from->value > to->value)
+        to->value = from->value;
     to->is_scraped = to->is_scraped || from->is_scraped;
 }
 
@@ -148,11 +156,12 @@ static void write_series_name(struct buf *out, uint64_t key, const char *suffix,
 
 static void write_histogram(struct buf *out, const struct sample *s)
 {
+    const double *bounds = metrics_registry.descs[series_metric(s->key)].bounds;
     uint64_t count = 0;
     for (size_t i = 0; i <= METRIC_BUCKETS; i++) {
         char bound[32] = "+Inf";
         if (i < METRIC_BUCKETS)
-            (void)snprintf(bound, sizeof(bound), "%g", metric_bounds[i]);
+            (void)snprintf(bound, sizeof(bound), "%g", bounds[i]);
         count += s->counts[i];
         write_series_name(out, s->key, "_bucket", bound);
         buf_printf(out, "%" PRIu64 "\n", count);
@@ -166,12 +175,12 @@ static void write_histogram(struct buf *out, const struct sample *s)
 
 static void write_sample(struct buf *out, const struct sample *s, enum metric_kind kind)
 {
-    if (kind == METRIC_HISTOGRAM) {
+    if (kind == METRIC_HISTOGRAM || kind == METRIC_HISTOGRAM_FINE) {
         write_histogram(out, s);
         return;
     }
     write_series_name(out, s->key, "", NULL);
-    if (s->is_scraped)
+    if (s->is_scraped || kind == METRIC_MAX)
         write_number(out, s->value);
     else if (kind == METRIC_GAUGE)
         buf_append_i64(out, (int64_t)s->counts[0]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * net/loop: order and restart of timers, removal from the middle of the heap, deferred calls and
  * their cancellation, posts from other threads, a watch stopped by another's callback in the same
- * turn, idle hooks, a timer that restarts itself for now. */
+ * turn, idle hooks, a timer that restarts itself for now, how long a turn took. */
 #include "net/loop.h"
 
 #include <pthread.h>
@@ -9,8 +9,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/clock.h"
+#include "observe/metrics.h"
 #include "unit.h"
 
 static struct loop *loop;
@@ -328,6 +332,67 @@ START_TEST(what_an_idle_hook_defers_runs_before_the_kernel_is_asked)
 }
 END_TEST
 
+/* ---- lag */
+
+enum { HELD_US = 12000 };
+
+static void work_hard(struct timer *t)
+{
+    const int64_t until_us = clock_thread_cpu_us() + HELD_US;
+    while (clock_thread_cpu_us() < until_us)
+        ;
+    timer_start(loop, t, loop_now_ms(loop) + 1, stop_timer, NULL);
+}
+
+static void oversleep(struct timer *t)
+{
+    const struct timespec held = {.tv_nsec = HELD_US * 1000L};
+    (void)nanosleep(&held, NULL);
+    timer_start(loop, t, loop_now_ms(loop) + 1, stop_timer, NULL);
+}
+
+/* The value of the series in what the metrics say after one turn of fn. */
+static double measure_turn(timer_fn *fn, const char *series)
+{
+    struct timer t = {0};
+    struct buf out;
+    loop_register_metrics();
+    ck_assert(metrics_start());
+    loop_measure(loop, LOOP_KEEPER);
+    timer_start(loop, &t, loop_now_ms(loop), fn, NULL);
+    loop_run(loop);
+    buf_init(&out, 1 << 20);
+    metrics_write(&out);
+    ck_assert(buf_ok(&out));
+    const char *found = strstr(out.ptr, series);
+    ck_assert_msg(found != NULL, "%s is not in\n%s", series, out.ptr);
+    const double value = strtod(found + strlen(series), NULL);
+    buf_finish(&out);
+    metrics_stop();
+    return value;
+}
+
+START_TEST(a_turn_that_works_long_shows_on_both_clocks)
+{
+    const double held_s = HELD_US / 1e6;
+    ck_assert_double_ge(measure_turn(work_hard, "lag_max_seconds{loop=\"keeper\",clock=\"wall\"}"),
+                        held_s);
+    ck_assert_double_ge(measure_turn(work_hard, "lag_max_seconds{loop=\"keeper\",clock=\"cpu\"}"),
+                        held_s);
+    ck_assert_double_ge(measure_turn(work_hard, "bff_loop_lag_seconds_count{loop=\"keeper\"}"), 2);
+}
+END_TEST
+
+START_TEST(a_turn_that_does_not_run_shows_on_the_wall_clock_alone)
+{
+    const double held_s = HELD_US / 1e6;
+    ck_assert_double_ge(measure_turn(oversleep, "lag_max_seconds{loop=\"keeper\",clock=\"wall\"}"),
+                        held_s);
+    ck_assert_double_lt(measure_turn(oversleep, "lag_max_seconds{loop=\"keeper\",clock=\"cpu\"}"),
+                        held_s / 2);
+}
+END_TEST
+
 START_TEST(a_stop_before_the_run_is_kept)
 {
     loop_stop(loop);
@@ -352,5 +417,7 @@ int main(void)
     tcase_add_test(tc, idle_hooks_bound_the_sleep_and_may_remove_themselves);
     tcase_add_test(tc, what_an_idle_hook_defers_runs_before_the_kernel_is_asked);
     tcase_add_test(tc, a_stop_before_the_run_is_kept);
+    tcase_add_test(tc, a_turn_that_works_long_shows_on_both_clocks);
+    tcase_add_test(tc, a_turn_that_does_not_run_shows_on_the_wall_clock_alone);
     return unit_run(tc, "loop");
 }

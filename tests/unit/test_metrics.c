@@ -112,6 +112,44 @@ START_TEST(histogram_buckets_are_cumulative_and_bounds_inclusive)
 }
 END_TEST
 
+START_TEST(fine_histograms_have_bounds_of_their_own)
+{
+    const double seconds[] = {0.0001, 0.0015, 0.02, 3};
+    for (size_t i = 0; i < ARRAY_LEN(seconds); i++)
+        metric_observe(M_LOOP_LAG, 0, 0, 0, 0, seconds[i]);
+    const char *text = scrape();
+    ck_assert_has(text, "# TYPE bff_loop_lag_seconds histogram\n");
+    ck_assert_has(text, "bff_loop_lag_seconds_bucket{loop=\"_OTHER\",le=\"0.0001\"} 1\n");
+    ck_assert_has(text, "bff_loop_lag_seconds_bucket{loop=\"_OTHER\",le=\"0.001\"} 1\n");
+    ck_assert_has(text, "bff_loop_lag_seconds_bucket{loop=\"_OTHER\",le=\"0.002\"} 2\n");
+    ck_assert_has(text, "bff_loop_lag_seconds_bucket{loop=\"_OTHER\",le=\"2\"} 3\n");
+    ck_assert_has(text, "bff_loop_lag_seconds_bucket{loop=\"_OTHER\",le=\"+Inf\"} 4\n");
+    ck_assert_lacks(text, "le=\"0.025\"");
+}
+END_TEST
+
+static void *raise_to_half_a_second(void *arg)
+{
+    bool *joined = arg;
+    *joined = metrics_thread_join();
+    metric_raise(M_LOOP_LAG_MAX, 0, 0, 0.5);
+    metric_raise(M_LOOP_LAG_MAX, 0, 0, 0.25);
+    return NULL;
+}
+
+START_TEST(a_maximum_is_the_largest_of_all_threads)
+{
+    pthread_t thread;
+    bool joined = false;
+    metric_raise(M_LOOP_LAG_MAX, 0, 0, 0.375);
+    ck_assert_int_eq(pthread_create(&thread, NULL, raise_to_half_a_second, &joined), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert(joined);
+    ck_assert_has(scrape(), "# TYPE bff_loop_lag_max_seconds gauge\n"
+                            "bff_loop_lag_max_seconds{loop=\"_OTHER\",clock=\"_OTHER\"} 0.5\n");
+}
+END_TEST
+
 static double read_seven(void *arg)
 {
     return *(const double *)arg;
@@ -227,6 +265,8 @@ int main(void)
     tcase_add_test(tests, untouched_series_are_left_out_but_plain_counters);
     tcase_add_test(tests, gauges_go_both_ways);
     tcase_add_test(tests, histogram_buckets_are_cumulative_and_bounds_inclusive);
+    tcase_add_test(tests, fine_histograms_have_bounds_of_their_own);
+    tcase_add_test(tests, a_maximum_is_the_largest_of_all_threads);
     tcase_add_test(tests, values_are_read_at_scrape_time);
     tcase_add_test(tests, threads_count_while_another_scrapes_and_leave_their_counts);
     tcase_add_test(tests, without_a_start_nothing_counts);
