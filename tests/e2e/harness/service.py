@@ -108,6 +108,11 @@ class Service(Process):
         return sum(value for found, have, value in self.metrics()
                    if found == name and labels.items() <= have.items())
 
+    def wait_idle(self):
+        """Nothing is left over: no call to the vendor, no request but the scrape that asks."""
+        until(lambda: self.metric("http_client_active_requests") == 0, "no call to the vendor is left")
+        until(lambda: self.metric("http_server_active_requests") == 1, "only the scrape is active")
+
     def wait_metric(self, minimum, name, **labels):
         until(lambda: self.metric(name, **labels) >= minimum, f"{name} {labels} >= {minimum}")
 
