@@ -11,7 +11,7 @@ group_packages() {
         ;;
     test)
         echo python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema \
-            python3-cryptography python3-h2 procps curl nginx
+            python3-cryptography python3-h2 procps curl nginx haproxy
         ;;
     lint)
         echo clang-format clang-tidy shellcheck python3-yaml

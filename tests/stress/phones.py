@@ -198,7 +198,7 @@ def _process(address, users, counted, stories, stop, pause_s, pipe):
 
 class Crowd:
     """Phones of these users at work, in some processes, from now on. `stories` bounds the stories of
-    all of them together; stop() ends them after the story that each is at."""
+    all of them together."""
 
     def __init__(self, address, users, processes=2, stories=1 << 40, pause_s=0.0):
         context = multiprocessing.get_context("spawn")
@@ -214,8 +214,16 @@ class Crowd:
             self._pipes.append(ours)
             self._processes.append(process)
 
-    def stop(self):
+    def finish(self):
+        """Every phone ends after the story that it is at; every call that was made."""
         self._stop.set()
+        return self.journal()
+
+    def stop(self):
+        """Ends what still runs, without asking what it came to."""
+        for process in self._processes:
+            process.terminate()
+            process.join()
 
     def journal(self):
         """Waits for the end; every call that was made."""
