@@ -77,7 +77,7 @@ static enum err check_access(struct flow *f, const struct jwt_input *in, const c
         return token_check(f, in, &f->bearer.claims, ret_reason);
     if (token_memory_find(memory, &f->app->policy, &keys, &id, in->now_s, f->arena,
                           &f->bearer.claims)) {
-        f->kid_asked = false; /* what a check before this one had asked for is of no matter now */
+        f->keys_asked = false; /* what a check before this one had asked for is of no matter now */
         return ERR_OK;
     }
     const enum err e = token_check(f, in, &f->bearer.claims, ret_reason);

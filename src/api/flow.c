@@ -108,7 +108,7 @@ static void end_with_reply(struct flow *f)
 static void release(struct flow *f)
 {
     vendor_send_cancel(&f->send);
-    keeper_wait_cancel(&f->kid_wait);
+    keeper_wait_cancel(&f->keys_wait);
     if (f->story->finish)
         f->story->finish(f);
     jwt_claims_finish(&f->bearer.claims);

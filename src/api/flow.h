@@ -81,9 +81,9 @@ struct flow {
     struct vendor_send send;
     const struct call_answer *answer; /* valid in the steps that directly follow a send */
 
-    struct keeper_wait kid_wait; /* token_check() */
-    bool kid_asked;
-    enum err kid_outcome;
+    struct keeper_wait keys_wait; /* token_check() */
+    bool keys_asked;
+    enum err keys_outcome;
 
     int reply_status;
     struct buf reply;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Verifies a token inside a flow: with the keys at hand, and once more after the keeper was asked
- * for a kid that they do not hold (api.md section 5). */
+ * for a kid that they do not hold (api.md section 5) or for other keys under a kid that they do. */
 #pragma once
 
 #include "api/flow.h"

@@ -48,6 +48,8 @@ struct keyset *keyset_ref(struct keyset *k); /* any thread */
 void keyset_unref(struct keyset *k);         /* any thread; accepts NULL */
 struct str keyset_issuer(const struct keyset *k);
 size_t keyset_size(const struct keyset *k);
+/* Made from the same document, for the same issuer. */
+bool keyset_is_same(const struct keyset *a, const struct keyset *b);
 /* Exact bytes; NULL when absent. */
 const struct jwk *keyset_find(const struct keyset *k, struct str kid);
 /* The key of a set that has one only; NULL otherwise. */

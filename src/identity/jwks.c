@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 
 /* Members included, generous for 64 keys with certificates. */
 static const struct json_limits JWKS_LIMITS = {
@@ -13,7 +14,8 @@ static const struct json_limits JWKS_LIMITS = {
 
 struct keyset {
     atomic_size_t references;
-    char *issuer; /* owned */
+    char *issuer;                           /* owned */
+    uint8_t document[SHA256_DIGEST_LENGTH]; /* hash of what it was made from */
     struct jwk_digests digests;
     size_t count;
     struct jwk keys[]; /* [count] */
@@ -113,6 +115,10 @@ enum err keyset_parse(struct str body, struct str issuer, struct keyset **ret,
     if (!k)
         return ERR_NO_MEMORY;
     keys_import(keys, k, ret_report);
+    if (EVP_Digest(body.ptr, body.len, k->document, NULL, k->digests.md[JWK_SHA256], NULL) != 1) {
+        keyset_free(k);
+        return ERR_NO_MEMORY;
+    }
     if (k->count == 0) {
         keyset_free(k);
         return err_set(reterr, ERR_UPSTREAM_INVALID_RESPONSE, "key set: none of %zu keys is usable",
@@ -143,6 +149,12 @@ struct str keyset_issuer(const struct keyset *k)
 size_t keyset_size(const struct keyset *k)
 {
     return k->count;
+}
+
+bool keyset_is_same(const struct keyset *a, const struct keyset *b)
+{
+    return strcmp(a->issuer, b->issuer) == 0 &&
+           memcmp(a->document, b->document, sizeof(a->document)) == 0;
 }
 
 const struct jwk *keyset_find(const struct keyset *k, struct str kid)

@@ -98,9 +98,9 @@ struct jwt_input {
     struct str access_token; /* TOKEN_KIND_ID: for at_hash; ptr NULL: at_hash present is refused */
 };
 
-/* JWT_OK: *ret filled. JWT_UNKNOWN_KID and JWT_KEYS_MISSING: *ret_issuer is the issuer's index and
- * *ret_kid the kid (arena copy): ask the keeper. JWT_EXPIRED only when everything else, signature
- * included, is good. On any failure *ret is zeroed. */
+/* JWT_OK: *ret filled. JWT_UNKNOWN_KID, JWT_KEYS_MISSING, JWT_KEY_ALG and JWT_SIGNATURE:
+ * *ret_issuer is the issuer's index and *ret_kid the kid (arena copy): ask the keeper. JWT_EXPIRED
+ * only when everything else, signature included, is good. On any failure *ret is zeroed. */
 NODISCARD enum jwt_reason jwt_verify(const struct jwt_policy *policy, const struct keyring *keys,
                                      const struct jwt_input *in, struct arena *arena,
                                      struct jwt_claims *ret, size_t *ret_issuer,

@@ -183,6 +183,19 @@ void keeper_status(struct keeper *k, struct keeper_status *ret)
 
 /* ---- life */
 
+static void init_waiters(struct keeper *k)
+{
+    static const int64_t PARTS[] = {
+#define X(id, label, part) [id] = (part),
+        KEEPER_WAITERS_TABLE(X)
+#undef X
+    };
+    for (unsigned i = 0; i < KEEPER_WAITERS_COUNT; i++) {
+        const int64_t share = k->config->max_in_flight / PARTS[i];
+        k->waiting_max[i] = share < KEEPER_WAITERS_LEAST ? KEEPER_WAITERS_LEAST : (unsigned)share;
+    }
+}
+
 static void init_token_slots(struct keeper *k)
 {
     const struct config *c = k->config;
@@ -223,6 +236,7 @@ static enum err init_keeper(struct keeper *k, struct err_text *reterr)
         if (e != ERR_OK)
             return e;
     }
+    init_waiters(k);
     init_token_slots(k);
     k->keys = calloc(c->issuer_count + 1, sizeof(*k->keys));
     k->loop = loop_create();
@@ -248,6 +262,8 @@ static void *keeper_main(void *arg)
     struct keeper *k = arg;
 
     (void)!metrics_thread_join();
+    for (unsigned i = 0; i < KEEPER_WAITERS_COUNT; i++)
+        metric_set(M_KEEPER_WAITING_MAX, i, k->waiting_max[i]);
     for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++)
         token_slot_fetch(&k->tokens[i]);
     for (size_t i = 0; i < k->config->issuer_count; i++)

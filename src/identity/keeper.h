@@ -65,9 +65,16 @@ void keeper_wait_token(struct keeper_view *v, struct keeper_wait *w, enum keeper
 /* After JWT_UNKNOWN_KID or JWT_KEYS_MISSING. ERR_OK: the key sets have changed or were looked at
  * again: verify once more, and if the kid is still unknown that is ERR_INVALID_TOKEN.
  * ERR_INVALID_TOKEN: the last fetch for the issuer succeeded within the cool-down (30 s): no fetch.
- * ERR_KEYS_UNAVAILABLE: the fetch failed, or never succeeded and is in back-off. */
+ * ERR_KEYS_UNAVAILABLE: the fetch failed, or never succeeded and is in back-off. ERR_OVERLOADED:
+ * too many wait already. */
 void keeper_wait_kid(struct keeper_view *v, struct keeper_wait *w, size_t issuer, struct str kid,
                      int64_t deadline_ms, keeper_wait_fn *fn, void *arg);
+/* After JWT_SIGNATURE or JWT_KEY_ALG: the vendor may have put another key under a kid that we hold.
+ * False, and nothing waits: the last fetch for the issuer succeeded within the cool-down, or failed
+ * and the back-off runs, or too many wait already: the token is refused as it stands. True:
+ * on_ready runs with ERR_OK, whatever came of the fetch: verify once more. */
+NODISCARD bool keeper_wait_new_keys(struct keeper_view *v, struct keeper_wait *w, size_t issuer,
+                                    int64_t deadline_ms, keeper_wait_fn *fn, void *arg);
 void keeper_wait_cancel(struct keeper_wait *w); /* idempotent */
 
 /* The vendor answered 401 to the token of this generation: dropped only if it is still the cached

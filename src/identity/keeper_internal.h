@@ -15,10 +15,24 @@
 #include "identity/keeper_policy.h"
 #include "identity/token_endpoint.h"
 
-enum {
-    KEEPER_WAITERS_MAX = 4096, /* a view */
-    KEEPER_ERROR_BYTES = 160,
+enum { KEEPER_ERROR_BYTES = 160 };
+
+/* What requests wait for. Each kind may take one in so many of the requests in flight that the
+ * process allows (but always a few): requests that need nothing from the vendor's slow endpoint are
+ * served meanwhile. Whoever waits for keys has proved nothing yet, so those get less, and who has
+ * a bad signature gets least.
+ * X(enum, "metric label", part) */
+#define KEEPER_WAITERS_TABLE(X)                                                                    \
+    X(WAITERS_FOR_TOKEN, "token", 2)                                                               \
+    X(WAITERS_FOR_KID, "kid", 4)                                                                   \
+    X(WAITERS_FOR_NEW_KEYS, "new_keys", 16)
+enum keeper_waiters {
+#define X(id, label, part) id,
+    KEEPER_WAITERS_TABLE(X)
+#undef X
+        KEEPER_WAITERS_COUNT
 };
+enum { KEEPER_WAITERS_LEAST = 8 };
 
 /* ---- snapshots: immutable, shared by all threads, freed with the last reference */
 
@@ -91,6 +105,9 @@ struct keeper {
     uint64_t last_generation;
     struct timer republish; /* memory was out */
 
+    atomic_uint waiting[KEEPER_WAITERS_COUNT]; /* in all views */
+    unsigned waiting_max[KEEPER_WAITERS_COUNT];
+
     pthread_mutex_t lock;            /* guards what follows, and the mailbox of each view */
     struct keeper_snapshot *current; /* never NULL while the thread runs */
     struct keeper_view *views;       /* closed ones included, until keeper_stop() */
@@ -138,7 +155,7 @@ struct keeper_view {
     uint64_t asked;                            /* the last ask */
     uint64_t answered;                         /* the last ask that the snapshot takes account of */
     struct keeper_wait waiting, ready;         /* list heads */
-    unsigned waiting_count, ready_count;
+    unsigned ready_count;
     struct deferred deliver;
 
     /* the keeper's thread alone */

@@ -67,12 +67,24 @@ static void fail(struct keys_slot *s, enum err why, int retry_after_s, const cha
     drop_if_stale(s);
 }
 
+/* The same document again: the set that is held stays, for whoever remembers what it verified under
+ * that very set (token_memory.h) would forget it with each fetch. True: the keys are new. */
+static bool hold(struct keys_slot *s, struct keyset *set)
+{
+    if (s->set && keyset_is_same(s->set, set)) {
+        keyset_unref(set);
+        return false;
+    }
+    keyset_unref(s->set);
+    s->set = set;
+    return true;
+}
+
 static void succeed(struct keys_slot *s, struct keyset *set, const struct keyset_report *report)
 {
     size_t refused = 0;
 
-    keyset_unref(s->set);
-    s->set = set;
+    const bool changed = hold(s, set);
     s->error[0] = '\0';
     fetch_succeeds(&s->state, now_of(s), keys_refresh_in_ms(s->keeper->limits, random_32()));
     for (unsigned i = 0; i < JWK_REFUSAL_COUNT; i++) {
@@ -85,7 +97,7 @@ static void succeed(struct keys_slot *s, struct keyset *set, const struct keyset
     count_keys(s->keeper);
     LOG(refused > 0 ? LOG_WARN : LOG_INFO, "jwks.fetched", "A key set was fetched",
         LOG_S("jwks.issuer", s->issuer->issuer), LOG_I("jwks.keys", (int64_t)report->kept),
-        LOG_I("jwks.refused", (int64_t)refused),
+        LOG_I("jwks.refused", (int64_t)refused), LOG_B("jwks.changed", changed),
         LOG_I("jwks.refresh_in_ms", s->state.next_ms - now_of(s)));
 }
 

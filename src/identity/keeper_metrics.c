@@ -2,7 +2,7 @@
  * The closed lists of label values of the keeper's counters. */
 #include "identity/keeper_metrics.h"
 
-#include "identity/keeper.h"
+#include "identity/keeper_internal.h"
 
 static const char *const CLIENT_LABELS[] = {"client", "admin", "_OTHER"};
 
@@ -17,6 +17,12 @@ static const enum err RESULTS[] = {
 };
 static const char *const RESULT_LABELS[ARRAY_LEN(RESULTS) + 1] = {
     "ok", "refused", "rate_limited", "unavailable", "timeout", "invalid_response", "_OTHER"};
+
+static const char *const WAITERS_LABELS[] = {
+#define X(id, label, part) [id] = (label),
+    KEEPER_WAITERS_TABLE(X)
+#undef X
+        [KEEPER_WAITERS_COUNT] = "_OTHER"};
 
 unsigned fetch_result(enum err e)
 {
@@ -33,5 +39,8 @@ void keeper_register_metrics(void)
     metric_label_values(M_TOKEN_FETCH, "result", RESULT_LABELS, ARRAY_LEN(RESULT_LABELS));
     metric_label_values(M_TOKEN_EXPIRY, "client", CLIENT_LABELS, ARRAY_LEN(CLIENT_LABELS));
     metric_label_values(M_JWKS_FETCH, "result", RESULT_LABELS, ARRAY_LEN(RESULT_LABELS));
+    metric_label_values(M_KEEPER_WAITING, "for", WAITERS_LABELS, ARRAY_LEN(WAITERS_LABELS));
+    metric_label_values(M_KEEPER_WAITING_MAX, "for", WAITERS_LABELS, ARRAY_LEN(WAITERS_LABELS));
+    metric_label_values(M_KEEPER_WAIT_REFUSED, "for", WAITERS_LABELS, ARRAY_LEN(WAITERS_LABELS));
     metric_label_values(M_JWKS_KEYS_REFUSED, "reason", JWK_REFUSAL_LABELS, JWK_REFUSAL_COUNT);
 }

@@ -7,9 +7,22 @@
 #include <stdlib.h>
 
 #include "identity/keeper_internal.h"
+#include "observe/metrics.h"
 
-/* Waits of a kind below KEEPER_TOKEN_COUNT are for that token. */
-enum { WAIT_FOR_KID = KEEPER_TOKEN_COUNT };
+/* Waits of a kind below KEEPER_TOKEN_COUNT are for that token, the others for a key set. */
+enum { WAIT_FOR_KID = KEEPER_TOKEN_COUNT, WAIT_FOR_NEW_KEYS };
+
+static bool is_for_keys(const struct keeper_wait *w)
+{
+    return w->kind >= WAIT_FOR_KID;
+}
+
+static enum keeper_waiters waiters_of(const struct keeper_wait *w)
+{
+    if (!is_for_keys(w))
+        return WAITERS_FOR_TOKEN;
+    return w->kind == WAIT_FOR_KID ? WAITERS_FOR_KID : WAITERS_FOR_NEW_KEYS;
+}
 
 /* ---- lists: circular, the head is a wait that nobody waits with */
 
@@ -80,8 +93,8 @@ static bool kid_known(const struct keeper_view *v, const struct keeper_wait *w)
 
 static const struct fetch_state *state_of(const struct keeper_view *v, const struct keeper_wait *w)
 {
-    return w->kind == WAIT_FOR_KID ? &v->snapshot->key_states[w->issuer]
-                                   : &v->snapshot->tokens[w->kind].state;
+    return is_for_keys(w) ? &v->snapshot->key_states[w->issuer]
+                          : &v->snapshot->tokens[w->kind].state;
 }
 
 /* ---- what a wait comes to */
@@ -92,11 +105,16 @@ static enum err token_error(const struct fetch_state *s)
                                                              : ERR_TOKEN_UNAVAILABLE;
 }
 
+static enum ask_verdict keys_verdict(const struct keeper_view *v, const struct keeper_wait *w)
+{
+    return ask_for_keys(state_of(v, w), v->keeper->limits, loop_now_ms(v->loop));
+}
+
 static enum err kid_outcome_now(const struct keeper_view *v, const struct keeper_wait *w)
 {
     if (kid_known(v, w))
         return ERR_OK;
-    switch (ask_for_keys(state_of(v, w), v->keeper->limits, loop_now_ms(v->loop))) {
+    switch (keys_verdict(v, w)) {
     case ASK_TOO_SOON:
         return ERR_KEYS_UNAVAILABLE;
     case ASK_SETTLED:
@@ -121,18 +139,27 @@ static enum err outcome_now(const struct keeper_view *v, const struct keeper_wai
                                                                       : ERR_PENDING;
 }
 
+/* A key that was put under a kid that was there before cannot be told from the old one here. */
+static bool has_come(const struct keeper_view *v, const struct keeper_wait *w)
+{
+    if (w->kind == WAIT_FOR_NEW_KEYS)
+        return false;
+    return w->kind == WAIT_FOR_KID ? kid_known(v, w) : token_usable(v, (enum keeper_token)w->kind);
+}
+
 /* After news from the keeper: ERR_PENDING while it has not looked at our ask, or fetches. */
 static enum err outcome_after(const struct keeper_view *v, const struct keeper_wait *w)
 {
     const struct fetch_state *state = state_of(v, w);
-    const bool for_kid = w->kind == WAIT_FOR_KID;
 
-    if (for_kid ? kid_known(v, w) : token_usable(v, (enum keeper_token)w->kind))
+    if (has_come(v, w))
         return ERR_OK;
     if (w->asked > v->answered || state->fetching)
         return ERR_PENDING;
-    if (!for_kid)
+    if (!is_for_keys(w))
         return token_error(state);
+    if (w->kind == WAIT_FOR_NEW_KEYS)
+        return ERR_OK;
     return state->ever_ok && state->last_error == ERR_OK ? ERR_OK : ERR_KEYS_UNAVAILABLE;
 }
 
@@ -165,6 +192,26 @@ static bool is_ready(const struct keeper_wait *w)
     return w->outcome != ERR_PENDING;
 }
 
+/* ---- places: counted for all views together, for it is the process that can be filled */
+
+static bool take_place(struct keeper *k, enum keeper_waiters kind)
+{
+    if (atomic_fetch_add_explicit(&k->waiting[kind], 1, memory_order_relaxed) <
+        k->waiting_max[kind]) {
+        metric_gauge_add(M_KEEPER_WAITING, kind, 1);
+        return true;
+    }
+    (void)atomic_fetch_sub_explicit(&k->waiting[kind], 1, memory_order_relaxed);
+    metric_add(M_KEEPER_WAIT_REFUSED, kind, 0, 1);
+    return false;
+}
+
+static void give_place_back(struct keeper *k, enum keeper_waiters kind)
+{
+    (void)atomic_fetch_sub_explicit(&k->waiting[kind], 1, memory_order_relaxed);
+    metric_gauge_add(M_KEEPER_WAITING, kind, -1);
+}
+
 void keeper_wait_cancel(struct keeper_wait *w)
 {
     struct keeper_view *v = w->view;
@@ -174,16 +221,21 @@ void keeper_wait_cancel(struct keeper_wait *w)
     if (is_ready(w))
         v->ready_count--;
     else
-        v->waiting_count--;
+        give_place_back(v->keeper, waiters_of(w));
     unlink_wait(w);
 }
 
 static void on_deadline(struct timer *timer)
 {
+    static const enum err OUTCOMES[KEEPER_WAITERS_COUNT] = {
+        [WAITERS_FOR_TOKEN] = ERR_TOKEN_UNAVAILABLE,
+        [WAITERS_FOR_KID] = ERR_KEYS_UNAVAILABLE,
+        [WAITERS_FOR_NEW_KEYS] = ERR_OK,
+    };
     struct keeper_wait *w = timer->arg;
 
     keeper_wait_cancel(w);
-    w->on_ready(w, w->kind == WAIT_FOR_KID ? ERR_KEYS_UNAVAILABLE : ERR_TOKEN_UNAVAILABLE);
+    w->on_ready(w, OUTCOMES[waiters_of(w)]);
 }
 
 /* ---- asking */
@@ -201,7 +253,7 @@ static void send_asks_locked(struct keeper_view *v)
 static void ask_for(struct keeper_view *v, struct keeper_wait *w)
 {
     (void)pthread_mutex_lock(&v->keeper->lock);
-    bool *wish = w->kind == WAIT_FOR_KID ? &v->asks.keys[w->issuer] : &v->asks.token[w->kind];
+    bool *wish = is_for_keys(w) ? &v->asks.keys[w->issuer] : &v->asks.token[w->kind];
     if (!*wish) {
         *wish = true;
         send_asks_locked(v);
@@ -210,23 +262,28 @@ static void ask_for(struct keeper_view *v, struct keeper_wait *w)
     w->asked = v->asked;
 }
 
-static void wait_for(struct keeper_view *v, struct keeper_wait *w, int64_t deadline_ms)
+/* False: all places are taken. */
+static bool start_waiting(struct keeper_view *v, struct keeper_wait *w, int64_t deadline_ms)
 {
-    enum err outcome = outcome_now(v, w);
-
-    if (outcome == ERR_PENDING && v->waiting_count >= KEEPER_WAITERS_MAX)
-        outcome = ERR_OVERLOADED;
-    if (outcome != ERR_PENDING) {
-        make_ready(v, w, outcome);
-        return;
-    }
+    if (!take_place(v->keeper, waiters_of(w)))
+        return false;
     /* The end of a fetch that is under way is published without being asked for. */
     if (!state_of(v, w)->fetching)
         ask_for(v, w);
     w->outcome = ERR_PENDING;
     link_wait(v, &v->waiting, w);
-    v->waiting_count++;
     timer_start(v->loop, &w->timer, deadline_ms, on_deadline, w);
+    return true;
+}
+
+static void wait_for(struct keeper_view *v, struct keeper_wait *w, int64_t deadline_ms)
+{
+    enum err outcome = outcome_now(v, w);
+
+    if (outcome == ERR_PENDING && !start_waiting(v, w, deadline_ms))
+        outcome = ERR_OVERLOADED;
+    if (outcome != ERR_PENDING)
+        make_ready(v, w, outcome);
 }
 
 void keeper_wait_token(struct keeper_view *v, struct keeper_wait *w, enum keeper_token which,
@@ -250,6 +307,17 @@ void keeper_wait_kid(struct keeper_view *v, struct keeper_wait *w, size_t issuer
     }
     memcpy(w->kid, kid.ptr, kid.len);
     wait_for(v, w, deadline_ms);
+}
+
+bool keeper_wait_new_keys(struct keeper_view *v, struct keeper_wait *w, size_t issuer,
+                          int64_t deadline_ms, keeper_wait_fn *fn, void *arg)
+{
+    assert(!w->view);
+    assert(issuer < v->snapshot->issuer_count);
+    *w = (struct keeper_wait){
+        .on_ready = fn, .arg = arg, .kind = WAIT_FOR_NEW_KEYS, .issuer = issuer};
+    const enum ask_verdict verdict = keys_verdict(v, w);
+    return (verdict == ASK_FETCH || verdict == ASK_WAIT) && start_waiting(v, w, deadline_ms);
 }
 
 void keeper_token_refused(struct keeper_view *v, enum keeper_token which, uint64_t generation,

@@ -53,6 +53,12 @@ enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 4, METRIC_LABEL_VALUES_MAX = 128
     X(M_JWKS_KEYS, "bff_jwks_keys", METRIC_GAUGE, "Usable keys in the key sets", "")               \
     X(M_JWKS_KEYS_REFUSED, "bff_jwks_keys_refused_total", METRIC_COUNTER,                          \
       "Keys refused at import", "reason")                                                          \
+    X(M_KEEPER_WAITING, "bff_keeper_waiting_requests", METRIC_GAUGE,                               \
+      "Requests that wait for a token of ours or for a key set", "for")                            \
+    X(M_KEEPER_WAITING_MAX, "bff_keeper_waiting_max_requests", METRIC_GAUGE,                       \
+      "Ceiling of those: a part of BFF_MAX_IN_FLIGHT", "for")                                      \
+    X(M_KEEPER_WAIT_REFUSED, "bff_keeper_wait_refused_total", METRIC_COUNTER,                      \
+      "Requests that were not let wait because of that ceiling", "for")                            \
     X(M_JWT_VERIFY, "bff_jwt_verify_total", METRIC_COUNTER, "Token verifications by result",       \
       "result")                                                                                    \
     X(M_TOKEN_MEMORY, "bff_token_memory_total", METRIC_COUNTER,                                    \

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Our own tokens and the vendor's keys, when the vendor is late, wrong, away or changes its mind. What
 counts is the number of calls that it gets, and that nobody is let in or kept out by its trouble."""
-import contextlib
 import threading
 import time
 
@@ -9,74 +8,18 @@ import pytest
 
 from faults.marks import row
 from harness import jose
+from harness.crowd import UNLIMITED, Together, get_session, post_start
+from harness.fetches import grant, numbered_grants, wait_out_cool_down, with_random_kid
 from harness.hostile import OMIT, Reply
 from harness.waiting import until
 
-COOL_DOWN_S = 30  # api.md: an unknown kid starts no fetch so soon after a good one
 START = {"user_id": "user-1"}
-# None of our own limits in the way of many requests at once.
-UNLIMITED = {"BFF_RATE_PER_USER": "0", "BFF_UPSTREAM_MAX_PER_SECOND": "0",
-             "BFF_REQUEST_TIMEOUT_MS": "30000"}
-
-
-class Together:
-    """Many requests, each on a connection of its own that is open before the first byte is sent."""
-
-    def __init__(self, service, count):
-        self._stack = contextlib.ExitStack()
-        self._raw = [self._stack.enter_context(service.raw()) for _ in range(count)]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._stack.close()
-
-    def send(self, requests):
-        for raw, request in zip(self._raw, requests, strict=True):
-            raw.send(request)
-        return self
-
-    def statuses(self):
-        return [raw.read_answer().status for raw in self._raw]
-
-
-def get_session(token):
-    return f"GET /v1/session HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {token}\r\n\r\n"
-
-
-def post_start(user_id):
-    body = f'{{"user_id":"{user_id}"}}'
-    return ("POST /v1/biometrics/start HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n{body}")
-
-
-def with_random_kid(hostile, number):
-    return hostile.key.sign(hostile.access_claims("user-1"), kid=f"random-{number}")
-
-
-def grant(token="t-1", **members):
-    document = {"access_token": token, "token_type": "Bearer", "expires_in": 3600, **members}
-    return {name: value for name, value in document.items() if value is not OMIT}
-
-
-def numbered_grants(**members):
-    """Token answers t-1, t-2 and so on."""
-    numbers = iter(range(1, 1000))
-    return lambda _: Reply(document=grant(f"t-{next(numbers)}", **members))
-
-
-def wait_out_cool_down(service):
-    """From the last good fetch of the key set on."""
-    fetched = time.monotonic()
-    assert service.events("jwks.fetched")
-    until(lambda: time.monotonic() > fetched + COOL_DOWN_S + 1, "the end of the cool-down",
-          2 * COOL_DOWN_S)
 
 
 # ---- our token
 
 
+@row("FK06")
 def test_a_thousand_requests_on_an_empty_cache_cost_one_token_call(bff, start_hostile):
     upstream = start_hostile(tls=False)
     release = threading.Event()
@@ -91,6 +34,7 @@ def test_a_thousand_requests_on_an_empty_cache_cost_one_token_call(bff, start_ho
     assert {call.bearer for call in upstream.calls("start")} == {"t-1"}
 
 
+@row("FK01")
 def test_a_token_endpoint_that_is_away_at_start_is_asked_again_and_again(bff, hostile):
     hostile.on("token", Reply(503))
     service = bff(hostile, wait_ready=False)
@@ -107,6 +51,7 @@ def test_a_token_endpoint_that_is_away_at_start_is_asked_again_and_again(bff, ho
     assert service.client().post("/v1/biometrics/start", START).status == 200
 
 
+@row("FK02")
 def test_a_token_is_renewed_while_it_is_good(bff, hostile):
     hostile.on("token", numbered_grants(expires_in=3))
     service = bff(hostile)
@@ -116,6 +61,7 @@ def test_a_token_is_renewed_while_it_is_good(bff, hostile):
     assert service.metric("bff_token_fetch_total", client="client", result="ok") >= 2
 
 
+@row("FK03")
 def test_an_expired_token_is_never_sent(bff, hostile):
     hostile.on("token", Reply(document=grant("short", expires_in=2)), Reply(500))
     service = bff(hostile, **UNLIMITED)
@@ -130,6 +76,7 @@ def test_an_expired_token_is_never_sent(bff, hostile):
     assert hostile.calls("start")[-1].bearer == "fresh"
 
 
+@row("FK04")
 @pytest.mark.parametrize("reply", [
     Reply(document=grant(expires_in=OMIT)),
     Reply(document=grant(expires_in=0)),
@@ -161,12 +108,14 @@ def test_a_token_answer_that_is_wrong_is_no_token(bff, hostile, reply):
     assert service.client().post("/v1/biometrics/start", START).status == 200
 
 
+@row("FK04")
 def test_a_very_long_expiry_is_clamped(bff, hostile):
     hostile.on("token", Reply(document=grant(expires_in=10**9)))
     service = bff(hostile)
     assert service.wait_event("token.fetched")["token.expires_in_s"] == 3600
 
 
+@row("FK05")
 @pytest.mark.parametrize("status", [400, 401, 403])
 def test_refused_credentials_are_loud_and_tried_rarely(bff, hostile, status):
     hostile.on("token", Reply(status, {"error": "invalid_client"}))
@@ -228,6 +177,7 @@ def test_the_first_call_after_a_night_succeeds(bff, hostile):
 # ---- the vendor's keys
 
 
+@row("FK11")
 def test_unknown_kids_during_the_first_fetch_wait_for_it(bff, start_hostile):
     upstream = start_hostile(tls=False)
     release = threading.Event()
@@ -243,6 +193,7 @@ def test_unknown_kids_during_the_first_fetch_wait_for_it(bff, start_hostile):
     assert len(upstream.calls("jwks")) == 1
 
 
+@row("FK09", "FK11")
 def test_unknown_kids_cost_one_fetch_after_the_cool_down_and_none_within(bff, start_hostile):
     upstream = start_hostile(tls=False)
     service = bff(upstream, **UNLIMITED)
@@ -278,6 +229,7 @@ def test_a_client_that_leaves_together_with_the_answer_harms_nobody(bff, hostile
     until(lambda: service.metric("http_server_active_requests") == 1, "only the scrape is active")
 
 
+@row("FK08", "FK10", "FK14")
 def test_the_old_keys_serve_while_the_vendor_is_away_and_go_when_withdrawn(bff, hostile):
     service = bff(hostile)
     api = service.client()
@@ -318,6 +270,7 @@ def key_sets(hostile):
     }
 
 
+@row("FK08", "FK14")
 @pytest.mark.parametrize("name", ["empty", "no-keys", "array", "not-json", "html", "giant", "symmetric",
                                   "private", "twice", "redirect", "forbidden"])
 def test_a_key_set_that_is_wrong_is_no_key_set(bff, hostile, name):
@@ -333,6 +286,7 @@ def test_a_key_set_that_is_wrong_is_no_key_set(bff, hostile, name):
     assert service.client().get("/v1/session", token=token).status == 200
 
 
+@row("FK13")
 def test_a_key_counts_for_its_own_issuer_alone(bff, start_hostile):
     first, second = start_hostile(tls=False), start_hostile(tls=False)
     second.issuer = "https://second.test"

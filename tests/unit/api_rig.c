@@ -191,6 +191,15 @@ void keeper_wait_kid(struct keeper_view *v, struct keeper_wait *w, size_t issuer
     rig.kid_wait = w;
 }
 
+bool keeper_wait_new_keys(struct keeper_view *v, struct keeper_wait *w, size_t issuer,
+                          int64_t deadline_ms, keeper_wait_fn *fn, void *arg)
+{
+    if (!rig.may_look_again)
+        return false;
+    keeper_wait_kid(v, w, issuer, (struct str){NULL, 0}, deadline_ms, fn, arg);
+    return true;
+}
+
 void keeper_wait_cancel(struct keeper_wait *w)
 {
     if (rig.token_wait == w)

@@ -34,6 +34,7 @@ struct rig {
     unsigned tokens_refused, tokens_refused_in_background;
     struct keyset *keys; /* NULL: none fetched */
     struct keeper_wait *kid_wait;
+    bool may_look_again; /* the keeper would fetch the keys for a bad signature */
 
     enum err permit;
     unsigned permits;

@@ -82,12 +82,12 @@ static const struct story STORY = {
     .step_count = ARRAY_LEN(STEPS),
 };
 
-static void publish(const char *kid)
+static void publish_key(EVP_PKEY *of, const char *kid)
 {
     AUTO_BUF struct buf set;
     buf_init(&set, 65536);
     buf_append_z(&set, "{\"keys\":[");
-    jose_jwk(&set, key, kid, "");
+    jose_jwk(&set, of, kid, "");
     buf_append_z(&set, "]}");
     struct keyset_report report;
     struct err_text error = {0};
@@ -96,6 +96,11 @@ static void publish(const char *kid)
     ck_assert_int_eq(
         keyset_parse(buf_str(&set), STR("https://issuer.test"), &rig.keys, &report, &error),
         ERR_OK);
+}
+
+static void publish(const char *kid)
+{
+    publish_key(key, kid);
 }
 
 static void present(int64_t exp_s)
@@ -193,6 +198,56 @@ START_TEST(without_any_keys_nothing_passes)
     flow_start(&rig.req, &STORY);
     rig_kid_arrives(ERR_OK);
     ck_assert_int_eq(rig.req.failure.code, ERR_KEYS_UNAVAILABLE);
+}
+END_TEST
+
+static void present_under_another_key(void)
+{
+    EVP_PKEY *other = jose_rsa_key(2048);
+    publish_key(other, "kid-1");
+    EVP_PKEY_free(other);
+    present(clock_wall_s() + 300);
+    flow_start(&rig.req, &STORY);
+}
+
+START_TEST(a_key_that_was_put_under_an_old_kid_is_found_by_one_question)
+{
+    rig.may_look_again = true;
+    present_under_another_key();
+    ck_assert_int_eq(rig.req.status, 0);
+    publish("kid-1");
+    rig_kid_arrives(ERR_OK);
+    ck_assert_int_eq(rig.req.status, 204);
+}
+END_TEST
+
+START_TEST(a_bad_signature_is_refused_after_one_question)
+{
+    rig.may_look_again = true;
+    present_under_another_key();
+    rig_kid_arrives(ERR_OK);
+    ck_assert_int_eq(rig.req.failure.code, ERR_INVALID_TOKEN);
+    ck_assert_str_eq(rig.req.failure.reason, "signature");
+    ck_assert_ptr_null(rig.kid_wait);
+}
+END_TEST
+
+START_TEST(a_bad_signature_is_refused_at_once_when_the_keys_were_just_looked_at)
+{
+    present_under_another_key();
+    ck_assert_int_eq(rig.req.failure.code, ERR_INVALID_TOKEN);
+    ck_assert_ptr_null(rig.kid_wait);
+}
+END_TEST
+
+START_TEST(a_bad_signature_whose_kid_goes_meanwhile_is_still_refused)
+{
+    rig.may_look_again = true;
+    present_under_another_key();
+    publish("kid-2");
+    rig_kid_arrives(ERR_OK);
+    ck_assert_int_eq(rig.req.failure.code, ERR_INVALID_TOKEN);
+    ck_assert_ptr_null(rig.kid_wait);
 }
 END_TEST
 
@@ -311,6 +366,10 @@ int main(void)
     tcase_add_test(t, a_kid_that_stays_unknown_is_refused_after_one_question);
     tcase_add_loop_test(t, the_keepers_refusal_is_the_answer, 0, 2);
     tcase_add_test(t, without_any_keys_nothing_passes);
+    tcase_add_test(t, a_key_that_was_put_under_an_old_kid_is_found_by_one_question);
+    tcase_add_test(t, a_bad_signature_is_refused_after_one_question);
+    tcase_add_test(t, a_bad_signature_is_refused_at_once_when_the_keys_were_just_looked_at);
+    tcase_add_test(t, a_bad_signature_whose_kid_goes_meanwhile_is_still_refused);
     tcase_add_test(t, the_end_of_the_request_cancels_the_question);
     tcase_add_test(t, a_remembered_token_passes_as_it_did);
     tcase_add_test(t, a_token_that_resembles_a_remembered_one_does_not_pass);
