@@ -15,10 +15,11 @@ def _name(text):
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _builder(subject, issuer, public_key, not_after):
+def _builder(subject, issuer, public_key, not_after, not_before=None):
+    not_before = not_before or datetime.datetime.utcnow() - 2 * _DAY
     return (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer)
             .public_key(public_key).serial_number(x509.random_serial_number())
-            .not_valid_before(datetime.datetime.utcnow() - 2 * _DAY).not_valid_after(not_after))
+            .not_valid_before(not_before).not_valid_after(not_after))
 
 
 def _pem(certificate):
@@ -33,30 +34,36 @@ def _key_pem(key):
 class Authority:
     """Writes its certificate into directory/NAME.pem and issues server certificates."""
 
-    def __init__(self, directory, name="test-ca"):
+    def __init__(self, directory, name="test-ca", issuer=None):
+        """issuer: the authority above this one; None: it is a root."""
         self.directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name(name)
-        certificate = (_builder(self._name, self._name, self._key.public_key(),
+        above = issuer or self
+        certificate = (_builder(self._name, above._name, self._key.public_key(),
                                 datetime.datetime.utcnow() + 30 * _DAY)
-                       .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-                       .sign(self._key, hashes.SHA256()))
+                       .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+                       .sign(above._key, hashes.SHA256()))
         self.ca_file = directory / f"{name}.pem"
         self.ca_file.write_bytes(_pem(certificate))
 
-    def issue(self, host="127.0.0.1", expired=False):
-        """(certificate file, key file) for a host name or address."""
+    def issue(self, host="127.0.0.1", expired=False, not_yet=False, self_signed=False, chain=()):
+        """(certificate file, key file) for a host name or address. chain: authorities whose certificates
+        go into the file, too."""
         key = ec.generate_private_key(ec.SECP256R1())
         try:
             names = [x509.IPAddress(ipaddress.ip_address(host))]
         except ValueError:
             names = [x509.DNSName(host)]
-        end = datetime.datetime.utcnow() + (-_DAY if expired else 30 * _DAY)
-        certificate = (_builder(_name(host), self._name, key.public_key(), end)
+        now = datetime.datetime.utcnow()
+        signing_key, signer = (key, _name(host)) if self_signed else (self._key, self._name)
+        certificate = (_builder(_name(host), signer, key.public_key(), now + (-_DAY if expired else 30 * _DAY),
+                                now + _DAY if not_yet else None)
                        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-                       .sign(self._key, hashes.SHA256()))
+                       .sign(signing_key, hashes.SHA256()))
         certificate_file = self.directory / f"{host}-{certificate.serial_number}.pem"
         key_file = self.directory / f"{host}-{certificate.serial_number}.key"
-        certificate_file.write_bytes(_pem(certificate))
+        certificate_file.write_bytes(
+            _pem(certificate) + b"".join(authority.ca_file.read_bytes() for authority in chain))
         key_file.write_bytes(_key_pem(key))
         return certificate_file, key_file
