@@ -9,6 +9,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "net/loop.h"
+#include "net/resolver.h"
 #include "observe/metrics.h"
 
 enum { LOG_FLUSH_MS = 1000 };
@@ -51,6 +52,7 @@ static void register_metrics(void)
     loop_register_metrics();
     http_server_register_metrics(tables, ARRAY_LEN(tables));
     http_client_register_metrics(OPERATIONS, ARRAY_LEN(OPERATIONS));
+    resolver_register_metrics();
     keeper_register_metrics();
     store_metrics_register();
     api_register_metrics();

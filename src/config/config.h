@@ -81,6 +81,7 @@ struct config {
     int64_t refresh_replay_s;
     char *trusted_proxies; /* validated text; net/address.h parses it */
     int64_t request_timeout_ms, upstream_connect_timeout_ms;
+    int64_t dns_refresh_s, dns_stale_max_s;
     int64_t header_timeout_ms, body_timeout_ms, idle_timeout_s;
     int64_t max_body_bytes, max_header_bytes, max_uri_bytes;
     int64_t max_connections, max_in_flight;

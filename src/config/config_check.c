@@ -77,6 +77,14 @@ static void check_secure(struct config_loaded *c, struct problems *p, enum optio
                       "BFF_ALLOW_INSECURE_UPSTREAM=true)");
 }
 
+static void check_dns(struct config_loaded *c, struct problems *p)
+{
+    if (c->config.dns_stale_max_s < 2 * c->config.dns_refresh_s && !c->bad[OPT_DNS_REFRESH_S] &&
+        !c->bad[OPT_DNS_STALE_MAX_S])
+        config_refuse(c, p, OPT_DNS_STALE_MAX_S,
+                      "give at least twice BFF_DNS_REFRESH_S: one failed look-up is none too many");
+}
+
 static void check_issuer_urls(struct config_loaded *c, struct problems *p)
 {
     const struct config *config = &c->config;
@@ -100,6 +108,7 @@ static void check_upstream(struct config_loaded *c, struct problems *p)
     check_secure(c, p, OPT_TOKEN_URL, config->token_url);
     check_secure(c, p, OPT_JWKS_URL, config->jwks_url);
     check_issuer_urls(c, p);
+    check_dns(c, p);
     if (config->allow_insecure_upstream)
         warn(p, "BFF_ALLOW_INSECURE_UPSTREAM=true: http:// URLs are accepted upstream, credentials "
                 "and tokens may travel unencrypted: never in production");

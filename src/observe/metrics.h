@@ -44,6 +44,12 @@ enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 4, METRIC_LABEL_VALUES_MAX = 128
       "Duration of calls to the vendor", "operation,result")                                       \
     X(M_HTTP_CLIENT_ACTIVE, "http_client_active_requests", METRIC_GAUGE,                           \
       "Calls to the vendor under way", "")                                                         \
+    X(M_DNS_LOOKUPS, "bff_dns_lookups_total", METRIC_COUNTER,                                      \
+      "Look-ups of the identity API's host names", "host,result")                                  \
+    X(M_DNS_ADDRESSES, "bff_dns_addresses", METRIC_GAUGE, "Addresses of the identity API's hosts", \
+      "host,state")                                                                                \
+    X(M_ADDRESS_DOWN, "bff_upstream_address_down_total", METRIC_COUNTER,                           \
+      "Times that an address of the identity API was found to be down", "host")                    \
     X(M_TOKEN_FETCH, "bff_token_fetch_total", METRIC_COUNTER, "Token fetches", "client,result")    \
     X(M_TOKEN_EXPIRY, "bff_token_expiry_timestamp_seconds", METRIC_GAUGE,                          \
       "Expiry of the cached token, Unix seconds", "client")                                        \

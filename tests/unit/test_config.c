@@ -34,6 +34,8 @@ START_TEST(the_least_configuration_gets_the_documented_defaults)
     ck_assert_uint_eq(c->session_claims.count, 4);
     ck_assert_int_eq(c->used_challenges_max, 200000);
     ck_assert_int_eq(c->request_timeout_ms, 10000);
+    ck_assert_int_eq(c->dns_refresh_s, 30);
+    ck_assert_int_eq(c->dns_stale_max_s, 300);
     ck_assert_int_eq(c->upstream_max_per_second, 333);
     ck_assert_uint_eq(c->rate_per_address.count, 0);
     ck_assert_uint_eq(c->rate_per_user.count, 30);
@@ -268,6 +270,9 @@ START_TEST(rules_over_several_keys_hold_both_ways)
         {ENV("BFF_UPSTREAM_URL=https://h", "BFF_CLIENT_ID=a", "BFF_CLIENT_SECRET=b"),
          "BFF_ISSUERS: not set"},
         {ENV("BFF_REGION=", "BFF_CLIENT_ID=a", "BFF_CLIENT_SECRET=b"), "BFF_UPSTREAM_URL: not set"},
+        {ENV(MINIMAL, "BFF_DNS_REFRESH_S=150", "BFF_DNS_STALE_MAX_S=299"),
+         "at least twice BFF_DNS_REFRESH_S"},
+        {ENV(MINIMAL, "BFF_DNS_REFRESH_S=150"), NULL},
     };
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
         struct load l = load_env(CASES[i].env);
