@@ -107,6 +107,7 @@ class Hostile:
         self.key = jose.SigningKey("key-1", alg, label="hostile")
         self.published = [self.key]  # keys or whole JWKs; what the key set holds
         self.recorded = []
+        self.connection_class = Connection
         self._scripts = {}
         self._lock = threading.Lock()
         self._open = set()
@@ -281,7 +282,7 @@ class Hostile:
                 return
             with self._lock:
                 self._connections += 1
-                connection = _Connection(self, self._connections, accepted)
+                connection = self.connection_class(self, self._connections, accepted)
                 self._open.add(connection)
             connection.start()
 
@@ -305,7 +306,7 @@ class Hostile:
             connection.join(10)
 
 
-class _Connection(threading.Thread):
+class Connection(threading.Thread):
     """Serves one connection. Only this thread closes the socket; others ask it to."""
 
     def __init__(self, server, number, accepted):
@@ -325,21 +326,21 @@ class _Connection(threading.Thread):
             pass
 
     def run(self):
-        stream = None
         try:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.server._context:
                 self.socket = self.server._context.wrap_socket(self.socket, server_side=True)
-            stream = self.socket.makefile("rb")
-            while not self.broken.is_set() and self._serve_one(stream):
-                pass
+            self.serve()
         except (OSError, ssl.SSLError, ValueError):
             pass
         finally:
-            if stream:
-                stream.close()
             self.socket.close()
             self.server._ended(self)
+
+    def serve(self):
+        with self.socket.makefile("rb") as stream:
+            while not self.broken.is_set() and self._serve_one(stream):
+                pass
 
     def _serve_one(self, stream):
         call = _read_call(stream, self.number)

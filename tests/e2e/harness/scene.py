@@ -14,9 +14,9 @@ SIGNATURE = "c2lnbmF0dXJl"  # this vendor checks none
 
 
 class Scene:
-    def __init__(self, directory):
+    def __init__(self, directory, vendor=None):
         self.directory = directory
-        self.vendor = Hostile(directory)
+        self.vendor = vendor or Hostile(directory)
         self.operator_key = secrets.token_urlsafe(32)
         self.seal_key = secrets.token_bytes(32)
         (directory / "operators").write_text(f"ops:{hashlib.sha256(self.operator_key.encode()).hexdigest()}\n")
