@@ -77,15 +77,18 @@ def print_row(row, result, lines, figures):
 
 
 def loop_lag(entries):
-    """One line: the largest, where, and what was left out."""
-    seen = [(entry["loop_lag_ms"], name) for name, entry in entries.items() if entry["loop_lag_ms"] is not None]
+    """One line: the largest, where, and what was left out. How much of it a loop has done itself says
+    the processor time; on the wall clock stands also for how long others had the processor."""
     excepted = sorted({f"{one} ({entry['lag_excepted']})" for entry in entries.values() if entry["lag_excepted"]
                        for one in entry["rows"]})
     left_out = f"; left out: {', '.join(excepted)}" if excepted else ""
+    seen = [(entry["loop_lag_ms"], name) for name, entry in entries.items() if entry["loop_lag_ms"]]
     if not seen:
         return f"largest loop lag: not measured{left_out}"
-    largest, name = max(seen)
-    return f"largest loop lag: {largest:g} ms of {len(seen)} tests, in {name}{left_out}"
+    cpu, name = max((lag["cpu"], name) for lag, name in seen)
+    wall = max(lag["wall"] for lag, _ in seen)
+    return (f"largest loop lag: {cpu:g} ms of processor time (in {name}), {wall:g} ms on the wall clock, "
+            f"of {len(seen)} tests{left_out}")
 
 
 def keep(options, judged, lag):

@@ -46,8 +46,8 @@ ROWS = (
     Row("FU11", "200 with an error inside, a required member missing or of a wrong type",
         "502 `upstream_invalid_response`, and never a session without verified tokens"),
     Row("FU12", "giant answers: body, chunks, header section, number of fields, one field",
-        "given up at the limit, 502 `upstream_invalid_response`; memory grows by at most the limit for each call "
-        "in flight"),
+        "given up at the limit, 502 `upstream_invalid_response` (with libcurl before 8.6 an endless line is 503 "
+        "`upstream_unavailable`); memory grows by at most the limit for each call in flight"),
     Row("FU13", "compression bombs, or any Content-Encoding",
         "502 `upstream_invalid_response`; nothing is decoded"),
     Row("FU14", "redirects: each status, to the same host, another host, http, file",

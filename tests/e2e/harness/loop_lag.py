@@ -1,50 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long an event loop of a service was kept from its next event, at worst: asked of each service
-before a test stops it."""
+"""The longest turn of an event loop of a service, on the wall clock and in processor time: asked of each
+service before a test stops it."""
 import http.client
 
 _LARGEST = "bff_loop_lag_max_seconds"
-_BUCKET = "bff_loop_lag_seconds_bucket"
 _TIMEOUT_S = 2
 
 _watching = False
-_seen_ms = []
+_seen = []
 
 
 def begin(watch):
     """watch: whether the services that end from here on are looked at."""
     global _watching
     _watching = watch
-    _seen_ms.clear()
+    _seen.clear()
 
 
 def largest_ms():
-    return max(_seen_ms, default=None)
+    """{"wall": ms, "cpu": ms}, or None when nothing was seen. Of turns under 5 ms the second is not known."""
+    if not _seen:
+        return None
+    return {clock: max(one[clock] for one in _seen) for clock in ("wall", "cpu")}
 
 
 def look(service):
     if not _watching or service.ended or service.child.poll() is not None:
         return
     try:
-        largest_s = _of(service.metrics(timeout_s=_TIMEOUT_S))
+        series = service.metrics(timeout_s=_TIMEOUT_S)
     except (AssertionError, OSError, http.client.HTTPException):
         return  # it does not answer any more, or never did: the test's affair
-    if largest_s is not None:
-        _seen_ms.append(round(largest_s * 1000, 3))
-
-
-def _of(series):
-    """From the largest itself, or else the bound of the last bucket that grew."""
-    largest = [value for name, _, value in series if name == _LARGEST]
-    if largest:
-        return max(largest)
-    bounds = {}
-    for name, labels, value in series:
-        if name == _BUCKET:
-            others = tuple(sorted((key, text) for key, text in labels.items() if key != "le"))
-            bounds.setdefault(others, []).append((float(labels["le"]), value))
-    found = []
-    for buckets in bounds.values():
-        buckets.sort()
-        found.append(next(bound for bound, count in buckets if count == buckets[-1][1]))
-    return max(found, default=None)
+    _seen.append({clock: round(1000 * max((value for name, labels, value in series
+                                           if name == _LARGEST and labels["clock"] == clock), default=0), 3)
+                  for clock in ("wall", "cpu")})
