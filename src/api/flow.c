@@ -136,6 +136,21 @@ static void on_gone(void *arg)
     request_abandon(f->req);
 }
 
+static enum err cut_short(struct flow *f)
+{
+    const bool may_have_run = f->refreshing || vendor_send_must_finish(&f->send);
+    if (f->refreshing)
+        flow_retry_from_now(f, RETRY_LOGIN);
+    return flow_fail_with(f, may_have_run ? ERR_UPSTREAM_OUTCOME_UNKNOWN : ERR_DRAINING,
+                          "the service ended first");
+}
+
+/* The service ends and cannot wait any longer. "draining" would say that nothing was done yet. */
+static void on_stop(void *arg)
+{
+    end_with_failure(arg, cut_short(arg));
+}
+
 /* ---- the loop */
 
 static void run(struct flow *f)
@@ -173,6 +188,7 @@ void flow_start(struct request *req, const struct story *story)
     f->reply_status = 204;
     request_on_end(req, on_end, f);
     request_on_gone(req, on_gone, f);
+    request_on_stop(req, on_stop, f);
     run(f);
 }
 

@@ -88,6 +88,8 @@ struct flow {
     int reply_status;
     struct buf reply;
 
+    bool refreshing; /* a refresh is under way that `send` does not know of */
+
     size_t at; /* index of the step that runs or waits */
     struct failure failure;
     bool has_failed;

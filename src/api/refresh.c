@@ -78,6 +78,7 @@ static enum err open_session(struct flow *f)
 static void go_on(struct flow *f, const struct refresh_outcome *outcome)
 {
     struct refresh *r = f->state;
+    f->refreshing = false;
     if (outcome->code == ERR_OK) {
         r->outcome = outcome;
         flow_retry_from_now(f, RETRY_LOGIN);
@@ -111,6 +112,7 @@ static void on_deadline(struct timer *t)
     struct flow *f = t->arg;
     struct refresh *r = f->state;
     store_refresh_cancel(&r->wait);
+    f->refreshing = false;
     flow_retry_from_now(f, RETRY_LOGIN);
     flow_continue(f, flow_fail_with(f, ERR_UPSTREAM_TIMEOUT, "waited for another's refresh"));
 }
@@ -125,11 +127,13 @@ static enum err join(struct flow *f)
         return flow_fail_with(f, ERR_OVERLOADED, "the table of refreshes is full");
     if (role == REFRESH_FOLLOWER) {
         timer_start(f->app->loop, &r->deadline, request_deadline_ms(f->req), on_deadline, f);
+        f->refreshing = true;
         return ERR_PENDING;
     }
     const enum err e = refresh_call_start(f->app, r->in.refresh_token, request_deadline_ms(f->req),
                                           request_traceparent(f->req), on_own_outcome, f, &r->call);
-    return e == ERR_OK ? ERR_PENDING : e;
+    f->refreshing = e == ERR_OK;
+    return f->refreshing ? ERR_PENDING : e;
 }
 
 /* ---- each for itself */

@@ -164,6 +164,22 @@ void request_on_gone(struct request *req, void (*fn)(void *arg), void *arg)
         loop_defer(req->server->loop, &req->gone_later, on_gone_later, req);
 }
 
+void request_on_stop(struct request *req, void (*fn)(void *arg), void *arg)
+{
+    req->on_stop = fn;
+    req->on_stop_arg = arg;
+}
+
+void request_stop(struct request *req)
+{
+    if (req->on_stop) {
+        req->on_stop(req->on_stop_arg);
+        return;
+    }
+    const struct failure f = failure_of(ERR_DRAINING);
+    request_fail(req, &f);
+}
+
 void request_on_end(struct request *req, void (*fn)(void *arg), void *arg)
 {
     req->on_end = fn;

@@ -281,10 +281,8 @@ unsigned http_server_busy(const struct http_server *s)
 static void end_requests(struct http_server *s)
 {
     for (struct http_conn *conn = s->conns; conn; conn = conn->next) {
-        if (!conn->req || conn->req->phase != REQUEST_SUSPENDED)
-            continue;
-        const struct failure f = failure_of(ERR_DRAINING);
-        request_fail(conn->req, &f);
+        if (conn->req && conn->req->phase == REQUEST_SUSPENDED)
+            request_stop(conn->req);
     }
     for (int i = 0; i < RUNS_AT_STOP; i++)
         (void)MHD_run(s->daemon);

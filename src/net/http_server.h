@@ -126,6 +126,9 @@ void request_fail(struct request *req, const struct failure *f);
 void request_on_gone(struct request *req, void (*fn)(void *arg), void *arg);
 /* Ends a gone request without an answer. */
 void request_abandon(struct request *req);
+/* fn(arg) runs when the server ends while the request is suspended, and ends it. Without one it
+ * fails with ERR_DRAINING, which says that nothing has happened. */
+void request_on_stop(struct request *req, void (*fn)(void *arg), void *arg);
 /* fn(arg) runs exactly once when the request ends, before its arena is freed. */
 void request_on_end(struct request *req, void (*fn)(void *arg), void *arg);
 

@@ -122,6 +122,8 @@ struct request {
     void (*on_gone)(void *arg);
     void *on_gone_arg;
     struct deferred gone_later;
+    void (*on_stop)(void *arg);
+    void *on_stop_arg;
     void (*on_end)(void *arg);
     void *on_end_arg;
     struct request_note notes[NOTES_MAX];
@@ -175,6 +177,11 @@ void request_end(struct request *req, bool client_left);
 /* The stored answer (or the abandonment) of a suspended request is ready for the parser. */
 void server_resume(struct request *req);
 void request_pool_finish(struct http_server *s);
+
+/* ---- http_request.c */
+
+/* Ends a suspended request because the server ends. */
+void request_stop(struct request *req);
 
 /* ---- http_server_accept.c */
 NODISCARD bool accept_start(struct http_server *s);

@@ -114,6 +114,12 @@ void request_on_gone(struct request *req, void (*fn)(void *arg), void *arg)
     req->on_gone_arg = arg;
 }
 
+void request_on_stop(struct request *req, void (*fn)(void *arg), void *arg)
+{
+    req->on_stop = fn;
+    req->on_stop_arg = arg;
+}
+
 void request_on_end(struct request *req, void (*fn)(void *arg), void *arg)
 {
     req->on_end = fn;

@@ -15,6 +15,8 @@ struct request { /* what the replaced request_ functions read and write */
     void *on_end_arg;
     void (*on_gone)(void *arg);
     void *on_gone_arg;
+    void (*on_stop)(void *arg);
+    void *on_stop_arg;
 
     int status; /* 0: not answered yet */
     bool abandoned;
