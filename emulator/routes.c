@@ -138,6 +138,7 @@ static void write_down(struct call *call, const struct operation *operation, boo
                   .content_type = http_request_header(request, "Content-Type"),
                   .request_id = http_request_header(request, "X-Request-Id"),
                   .traceparent = http_request_header(request, "traceparent"),
+                  .tokens = call->tamper ? str_of(call->tamper->name) : (struct str){0},
                   .body = call->body,
               });
 }

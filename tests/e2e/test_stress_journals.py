@@ -7,6 +7,7 @@ from harness.paths import ROOT
 sys.path.insert(0, str(ROOT / "tests" / "stress"))
 
 import journals  # noqa: E402
+from journals import Vendor  # noqa: E402
 from phones import Call  # noqa: E402
 
 
@@ -15,7 +16,7 @@ def phone_saw(trace_id, status, code=None, operation="register"):
 
 
 def counts(vendor, phones):
-    verdict = journals.compare(vendor, phones)
+    verdict = journals.compare([Vendor(*call) for call in vendor], phones)
     return len(verdict.duplicates), len(verdict.lost), len(verdict.invented)
 
 
@@ -44,11 +45,25 @@ def test_a_success_that_the_vendor_knows_nothing_of_is_invented():
     assert counts([("register", "a", False)], [phone_saw("a", 201)]) == (0, 0, 1)
 
 
+def test_a_session_with_wrong_tokens_is_seen_and_its_refusal_is_no_loss():
+    vendor = [Vendor("authenticate", "a", True, 200, "expired")]
+    assert journals.compare(vendor, [phone_saw("a", 200, operation="authenticate")]).unverified
+    verdict = journals.compare(vendor, [phone_saw("a", 502, "session_verification_failed", "authenticate")])
+    assert not verdict.unverified and not verdict.lost
+    vendor = [Vendor("authenticate", "a", True)]
+    assert journals.compare(vendor, [phone_saw("a", 502, "session_verification_failed", "authenticate")]).lost
+
+
+def test_what_was_refused_for_our_own_token_may_come_once_more():
+    assert counts([("authenticate", "a", False, 401), ("authenticate", "a", True)],
+                  [phone_saw("a", 200, operation="authenticate")]) == (0, 0, 0)
+
+
 def test_a_journal_is_read_by_trace_id(tmp_path):
     path = tmp_path / "calls"
-    path.write_text('{"operation":"register","traceparent":"00-%s-00f067aa0ba902b7-01","executed":true}\n'
-                    '{"operation":"token","executed":true}\n' % ("a" * 32))
-    assert journals.read_calls(path) == [("register", "a" * 32, True)]
+    path.write_text('{"operation":"register","traceparent":"00-%s-00f067aa0ba902b7-01","executed":true,"status":200}\n'
+                    '{"operation":"token","executed":true,"status":200}\n' % ("a" * 32))
+    assert journals.read_calls(path) == [Vendor("register", "a" * 32, True)]
 
 
 def test_cuts_are_read_by_trace_id(tmp_path):

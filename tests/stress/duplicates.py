@@ -13,21 +13,17 @@ answers it keeps back. Then the vendor's journal is held against the phones':
 Of the calls that may be repeated (start, delete, GET) none may fail unless its one repeat was cut as well;
 and in a second part, where connections are only closed while idle, none may fail at all.
 """
-import argparse
 import sys
-import tempfile
 import time
-import pathlib
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import common
+from common import exactly, say
 
-import journals  # noqa: E402
-from phones import Crowd, make_users  # noqa: E402
-from vendor import CuttingProxy, SETTINGS, stress_emulator  # noqa: E402
+import journals
+from phones import Crowd, make_users
+from vendor import CuttingProxy, SETTINGS, stress_emulator
 
-from harness.service import Service  # noqa: E402
-from harness.stopping import stop_all  # noqa: E402
+from harness.service import Service
 
 CALLS, CALLS_QUICK = 100_000, 2_000
 IDLE_SHARE = 0.1  # of the stories: the second part
@@ -53,8 +49,7 @@ EXPECTED = {
 def run_part(directory, seed, cuts, stories):
     """(phones' journal, vendor's journal, cuts by trace id, the proxy's counts)"""
     directory.mkdir()
-    running = []
-    try:
+    with common.running() as running:
         emulator = stress_emulator(directory)
         running.append(emulator)
         users = make_users(emulator, PHONES)
@@ -63,9 +58,9 @@ def run_part(directory, seed, cuts, stories):
         service = Service(directory, emulator, {**SETTINGS, "BFF_UPSTREAM_URL": proxy.url,
                                                 "BFF_REQUEST_TIMEOUT_MS": REQUEST_TIMEOUT_MS})
         running.append(service)
-        calls = Crowd(service.address("public"), users, stories=stories).journal()
-    finally:
-        stop_all(reversed(running))
+        crowd = Crowd(service.address("public"), users, stories=stories)
+        running.append(crowd)
+        calls = crowd.journal()
     return calls, journals.read_calls(emulator.call_log), journals.read_cuts(proxy.cut_log), proxy.counts
 
 
@@ -84,56 +79,51 @@ def failed_without_reason(calls, cuts):
             and (call.status >= 500 or call.status == 0) and not explained(cuts.get(call.trace_id, ()))]
 
 
-def print_part(name, calls, counts, took_s):
-    print(f"{name}: {len(calls)} calls in {took_s:.0f} s ({len(calls) / took_s:.0f} a second), "
-          f"{counts['requests']} requests to the vendor")
-    print("  cuts: " + ", ".join(f"{cut} {count}" for cut, count in counts["cuts"].items()))
+def tell(name, calls, counts, took_s):
+    say(f"{name}: {len(calls)} calls in {took_s:.0f} s ({len(calls) / took_s:.0f} a second), "
+        f"{counts['requests']} requests to the vendor")
+    say("cuts: " + ", ".join(f"{cut} {count}" for cut, count in counts["cuts"].items()))
     for operation, outcome in sorted(journals.outcomes(calls).items()):
-        print(f"  {operation:<14}" + ", ".join(f"{what}: {count}" for what, count in outcome.most_common()))
+        say(f"  {operation:<14}" + ", ".join(f"{what}: {count}" for what, count in outcome.most_common()))
 
 
-def judge(name, faults):
-    """Prints a line and the first few of what should not be there; the number of faults."""
-    print(f"  {name + ':':<44}{len(faults)}")
+def none_of(what, faults):
     for fault in faults[:5]:
-        print(f"    {fault}")
-    return len(faults)
+        say(f"  {what}: {fault}")
+    return exactly(what, len(faults), 0)
 
 
-def part(name, directory, seed, cuts, stories, judge_idle):
+def part(name, directory, seed, cuts, stories, idle_only):
     began_s = time.monotonic()
     calls, vendor, cut, counts = run_part(directory, seed, cuts, stories)
-    print_part(name, calls, counts, time.monotonic() - began_s)
+    tell(name, calls, counts, time.monotonic() - began_s)
     verdict = journals.compare(vendor, calls)
     once = sum(call.operation in journals.RUN_ONCE for call in calls)
-    print(f"  register and authenticate: {once} calls, {verdict.executed} executed, {verdict.unclear} unclear")
-    bad = judge("duplicates", verdict.duplicates) + judge("lost", verdict.lost) + judge("invented", verdict.invented)
-    if judge_idle:
-        bad += judge("calls that may be repeated and failed", [
+    say(f"register and authenticate: {once} calls, {verdict.executed} executed, {verdict.unclear} unclear")
+    yield none_of("duplicates", verdict.duplicates)
+    yield none_of("lost", verdict.lost)
+    yield none_of("invented", verdict.invented)
+    if idle_only:
+        yield none_of("calls that may be repeated and failed", [
             call for call in calls if call.operation not in journals.RUN_ONCE and call.status not in (200, 204)])
     else:
-        bad += judge("repeatable calls failed without a second cut", failed_without_reason(calls, cut))
-    return once, bad + judge("answers that nothing explains", unexpected(calls))
+        yield none_of("calls that may be repeated and failed without a second cut", failed_without_reason(calls, cut))
+    yield none_of("answers that nothing explains", unexpected(calls))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help=f"{CALLS_QUICK} calls instead of {CALLS}")
-    parser.add_argument("--calls", type=int, help="register and authenticate calls")
-    parser.add_argument("--seed", type=int, default=int(time.time()), help="of what the proxy draws (the time)")
-    given = parser.parse_args()
-    calls = given.calls or (CALLS_QUICK if given.quick else CALLS)
+def run(options):
+    calls = options.calls or (CALLS_QUICK if options.quick else CALLS)
     stories = calls // 2 + 1  # one enrollment and one login each, repeats not counted
+    say(f"seed {options.seed}")
+    yield from part("killed at random", options.directory / "killed", options.seed, KILLS, stories, False)
+    yield from part("closed while idle", options.directory / "idle", options.seed, IDLE_ONLY,
+                    int(stories * IDLE_SHARE) + 1, True)
 
-    print(f"seed {given.seed}")
-    with tempfile.TemporaryDirectory(prefix="bff-duplicates-") as scratch:
-        once, bad = part("killed at random", pathlib.Path(scratch) / "killed", given.seed, KILLS, stories, False)
-        idle_once, idle_bad = part("closed while idle", pathlib.Path(scratch) / "idle", given.seed, IDLE_ONLY,
-                                   int(stories * IDLE_SHARE) + 1, True)
-    print(f"duplicates: {once + idle_once} register and authenticate calls, "
-          f"{bad + idle_bad} faults: {'FAILED' if bad + idle_bad else 'passed'}")
-    return 1 if bad or idle_bad else 0
+
+def add_arguments(parser):
+    parser.add_argument("--calls", type=int, help=f"register and authenticate calls ({CALLS}; quick: {CALLS_QUICK})")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="of what the proxy draws (the time)")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(common.main("duplicates", __doc__, run, add_arguments))

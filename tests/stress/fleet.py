@@ -8,25 +8,19 @@ the next one's turn; and SIGHUPs go to replicas at random, most with a changed c
 Every answer that is not the one that the phone hoped for is a failed request. A challenge that one replica made is
 used at another.
 """
-import argparse
-import collections
 import contextlib
-import pathlib
 import random
 import sys
-import tempfile
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import common
+from common import at_least, exactly, say
 
-import journals  # noqa: E402
-from phones import Crowd, make_users  # noqa: E402
-from replicas import Haproxy, Replica, share_seal_keys  # noqa: E402
-from vendor import SETTINGS, stress_emulator  # noqa: E402
-
-from harness.stopping import stop_all  # noqa: E402
+import journals
+from phones import Crowd, make_users
+from replicas import Haproxy, Replica, share_seal_keys
+from vendor import SETTINGS, stress_emulator
 
 REPLICAS = 3
 RESTARTS, RELOADS = 30, 200
@@ -96,9 +90,9 @@ def rolling_restarts(replicas, haproxy, reloads, rounds):
     return took_s
 
 
-def run(directory, given, seed):
-    running = []
-    try:
+def fleet(options, restarts, reloads):
+    directory = options.directory
+    with common.running() as running:
         emulator = stress_emulator(directory)
         running.append(emulator)
         settings = {**SETTINGS, "BFF_SEAL_KEYS_FILE": share_seal_keys(directory), "BFF_WORKERS": "1",
@@ -111,15 +105,13 @@ def run(directory, given, seed):
         running.append(haproxy)
         crowd = Crowd(haproxy.address, make_users(emulator, PHONES), processes=1, pause_s=PAUSE_S)
         running.append(crowd)
-        reloads = Reloads(replicas, seed, given.reloads)
-        reloads.start()
-        running.append(reloads)
-        took_s = rolling_restarts(replicas, haproxy, reloads, given.restarts)
-        reloads.join()
+        hups = Reloads(replicas, options.seed, reloads)
+        hups.start()
+        running.append(hups)
+        took_s = rolling_restarts(replicas, haproxy, hups, restarts)
+        hups.join()
         calls = crowd.finish()
-    finally:
-        stop_all(reversed(running))
-    return calls, journals.read_calls(emulator.call_log), replicas, reloads, took_s
+    return calls, journals.read_calls(emulator.call_log), replicas, hups, took_s
 
 
 def replica_of_each(replicas):
@@ -142,51 +134,38 @@ def handles_that_moved(calls, served_by):
     return moved, sessions
 
 
-def count_events(replicas):
-    return collections.Counter(
-        record["event.action"] for replica in replicas for service in replica.services()
-        for record in service.records() if record.get("event.action", "").startswith("config.reload"))
+def run(options):
+    restarts, reloads = (RESTARTS_QUICK, RELOADS_QUICK) if options.quick else (RESTARTS, RELOADS)
+    restarts = restarts if options.restarts is None else options.restarts
+    reloads = reloads if options.reloads is None else options.reloads
+    say(f"seed {options.seed}")
+    calls, vendor, replicas, hups, took_s = fleet(options, restarts, reloads)
 
-
-def report(calls, vendor, replicas, reloads, took_s):
-    """Prints the figures; the number of faults."""
     seconds = max(call.at_s + call.took_s for call in calls) - min(call.at_s for call in calls)
-    failed = [call for call in calls if call.status not in (200, 201, 204)]
-    print(f"{len(calls)} requests in {seconds:.0f} s ({len(calls) / seconds:.0f} a second), "
-          f"p50 {1000 * journals.percentile([call.took_s for call in calls], 0.5):.1f} ms, "
-          f"p99 {1000 * journals.percentile([call.took_s for call in calls], 0.99):.1f} ms")
+    say(f"{len(calls)} requests in {seconds:.0f} s ({len(calls) / seconds:.0f} a second), "
+        f"p50 {1000 * journals.percentile([call.took_s for call in calls], 0.5):.1f} ms, "
+        f"p99 {1000 * journals.percentile([call.took_s for call in calls], 0.99):.1f} ms")
     for operation, outcome in sorted(journals.outcomes(calls).items()):
-        print(f"  {operation:<14}" + ", ".join(f"{what}: {count}" for what, count in outcome.most_common()))
-    restarts = sum(len(replica.past) for replica in replicas)
-    print(f"{restarts} rolling restarts of one replica each, {max(took_s, default=0):.1f} s at most; "
-          f"{reloads.sent} SIGHUPs, {reloads.bad} of them with a bad configuration")
-    print("  " + ", ".join(f"{action}: {count}" for action, count in sorted(count_events(replicas).items())))
-    moved, sessions = handles_that_moved(calls, replica_of_each(replicas))
-    print(f"{sessions} sessions, {moved} with a challenge that another replica had made")
-    verdict = journals.compare(vendor, calls)
-    print(f"failed requests: {len(failed)}, duplicates: {len(verdict.duplicates)}, lost: {len(verdict.lost)}, "
-          f"invented: {len(verdict.invented)}")
+        say(f"  {operation:<14}" + ", ".join(f"{what}: {count}" for what, count in outcome.most_common()))
+    say(f"a restart takes {max(took_s, default=0):.1f} s at most, from SIGTERM to UP at haproxy; of the SIGHUPs "
+        f"{hups.bad} had a bad configuration")
+    failed = [call for call in calls if call.status not in (200, 201, 204)]
     for call in failed[:10]:
-        print(f"    {call}")
-    return len(failed) + sum(map(len, verdict[:3])) + (moved == 0)
+        say(f"  failed: {call}")
+    moved, sessions = handles_that_moved(calls, replica_of_each(replicas))
+    verdict = journals.compare(vendor, calls)
+    yield exactly("failed requests", len(failed), 0)
+    yield exactly("restarts of one replica each, one after the other", sum(len(r.past) for r in replicas), restarts)
+    yield exactly("SIGHUPs", hups.sent, reloads)
+    yield at_least(f"sessions of {sessions} whose challenge another replica had made", moved, 1)
+    yield exactly("duplicates, lost, invented", tuple(map(len, verdict[:3])), (0, 0, 0))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help=f"{RESTARTS_QUICK} restarts and {RELOADS_QUICK} SIGHUPs")
-    parser.add_argument("--restarts", type=int, help=f"of one replica each ({RESTARTS})")
-    parser.add_argument("--reloads", type=int, help=f"SIGHUPs ({RELOADS})")
+def add_arguments(parser):
+    parser.add_argument("--restarts", type=int, help=f"of one replica each ({RESTARTS}; quick: {RESTARTS_QUICK})")
+    parser.add_argument("--reloads", type=int, help=f"SIGHUPs ({RELOADS}; quick: {RELOADS_QUICK})")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of the reloads (the time)")
-    given = parser.parse_args()
-    given.restarts = given.restarts if given.restarts is not None else RESTARTS_QUICK if given.quick else RESTARTS
-    given.reloads = given.reloads if given.reloads is not None else RELOADS_QUICK if given.quick else RELOADS
-
-    print(f"seed {given.seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="bff-fleet-") as scratch:
-        faults = report(*run(pathlib.Path(scratch), given, given.seed))
-    print(f"fleet: {'FAILED' if faults else 'passed'}")
-    return 1 if faults else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(common.main("fleet", __doc__, run, add_arguments))

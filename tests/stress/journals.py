@@ -6,18 +6,21 @@ import json
 RUN_ONCE = ("register", "authenticate")
 # What the app is told when a call may have run; everything else but success says that it did not.
 UNCLEAR = ("upstream_outcome_unknown", "upstream_timeout")
+REFUSED_TOKENS = "session_verification_failed"
 
-Verdict = collections.namedtuple("Verdict", "duplicates lost invented executed unclear")
+Verdict = collections.namedtuple("Verdict", "duplicates lost invented unverified executed unclear")
+Vendor = collections.namedtuple("Vendor", "operation trace_id executed status tokens", defaults=(200, None))
 
 
 def read_calls(path):
-    """[(operation, trace id, executed)] of an emulator's --call-log."""
+    """[Vendor] of an emulator's --call-log, as far as calls belong to a request of an app."""
     calls = []
     with open(path, encoding="utf-8") as lines:
         for line in lines:
             call = json.loads(line)
             if call.get("traceparent"):
-                calls.append((call["operation"], call["traceparent"][3:35], call["executed"]))
+                calls.append(Vendor(call["operation"], call["traceparent"][3:35], call["executed"], call["status"],
+                                    call.get("tokens")))
     return calls
 
 
@@ -32,23 +35,29 @@ def read_cuts(path):
 
 
 def compare(vendor, phones):
-    """vendor: as of read_calls(); phones: [phones.Call]. Of the run-once operations, by trace id:
-    duplicates: the vendor got it more than once, executed or not
-    lost:       the vendor executed it, and the phone saw neither success nor that the outcome is unknown
-    invented:   the phone saw success and the vendor did not execute it"""
-    received, executed = collections.Counter(), set()
-    for operation, trace_id, ran in vendor:
-        if operation in RUN_ONCE:
-            received[trace_id] += 1
-            if ran:
-                executed.add(trace_id)
+    """vendor: [Vendor]; phones: [phones.Call]. Of the run-once operations, by trace id:
+    duplicates: the vendor got it more than once, executed or not; one that it refused for our own client
+                token's sake does not count, for that is sent once more with another
+    lost:       the vendor executed it, and the phone saw neither success nor that the outcome is unknown, nor
+                that the tokens were no good
+    invented:   the phone saw success and the vendor did not execute it
+    unverified: the phone got a session although its tokens were wrong"""
+    received, executed, wrong = collections.Counter(), set(), set()
+    for call in vendor:
+        if call.operation in RUN_ONCE and (call.executed or call.status != 401):
+            received[call.trace_id] += 1
+            if call.executed:
+                executed.add(call.trace_id)
+            if call.tokens:
+                wrong.add(call.trace_id)
     once = [call for call in phones if call.operation in RUN_ONCE]
     unclear = [call for call in once if call.code in UNCLEAR]
     return Verdict(
         duplicates=sorted(trace_id for trace_id, count in received.items() if count > 1),
-        lost=[call for call in once
-              if call.trace_id in executed and not _is_success(call) and call.code not in UNCLEAR],
+        lost=[call for call in once if call.trace_id in executed and not _is_success(call)
+              and call.code not in UNCLEAR and not (call.code == REFUSED_TOKENS and call.trace_id in wrong)],
         invented=[call for call in once if _is_success(call) and call.trace_id not in executed],
+        unverified=[call for call in once if _is_success(call) and call.trace_id in wrong],
         executed=len(executed), unclear=len(unclear))
 
 
