@@ -162,6 +162,16 @@ void process_block_signals(void)
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
+bool process_end_is_pending(void)
+{
+    sigset_t pending;
+
+    (void)sigemptyset(&pending);
+    (void)sigpending(&pending);
+    return sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1 ||
+           sigismember(&pending, SIGQUIT) == 1;
+}
+
 int process_wait_signal(int64_t wait_ms)
 {
     const sigset_t set = handled_signals();

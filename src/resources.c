@@ -14,6 +14,7 @@ enum { PEM_BYTES_MAX = 1024 * 1024 };
 struct loading {
     const struct config_loaded *loaded;
     const struct config *config;
+    const struct resources *before; /* NULL: none */
     FILE *errors;
     struct resources *r;
     bool good;
@@ -45,8 +46,17 @@ static void load_proxies(struct loading *l)
 
 static void load_seal_keys(struct loading *l)
 {
+    const struct resources *before = l->before;
     struct err_text problem = {0};
 
+    l->r->seal_is_random = !l->config->seal_keys_file;
+    if (l->r->seal_is_random && before && before->seal_is_random) {
+        /* A new random key would end every handle that is out there. */
+        l->r->seal = seal_ring_copy(before->seal);
+        if (!l->r->seal)
+            complain(l, "BFF_SEAL_KEYS_FILE", "out of memory");
+        return;
+    }
     if (seal_ring_load(l->config->seal_keys_file, &l->r->seal, &problem) != ERR_OK)
         complain(l, "BFF_SEAL_KEYS_FILE", problem.text);
 }
@@ -93,6 +103,19 @@ static bool calls_https(const struct config *config)
     return https;
 }
 
+/* Parsing takes tens of milliseconds, and connections that trust the same may be used on. */
+static struct trust *parse_trust(struct loading *l, struct str pem)
+{
+    const struct resources *before = l->before;
+
+    if (!crypto_sha256(pem, l->r->trust_digest))
+        return NULL;
+    if (before && before->trust &&
+        memcmp(before->trust_digest, l->r->trust_digest, SHA256_BYTES) == 0)
+        return trust_share(before->trust);
+    return trust_parse(pem);
+}
+
 static void load_trust(struct loading *l)
 {
     const char *given = l->config->upstream_ca_file;
@@ -114,7 +137,7 @@ static void load_trust(struct loading *l)
         complain(l, "BFF_UPSTREAM_CA_FILE", text);
         return;
     }
-    l->r->trust = trust_parse(str_of(pem));
+    l->r->trust = parse_trust(l, str_of(pem));
     if (!l->r->trust)
         complain(l, "BFF_UPSTREAM_CA_FILE",
                  given ? "the file must hold PEM certificates and nothing damaged"
@@ -144,11 +167,16 @@ static void check_resolver(struct loading *l)
                  "be read");
 }
 
-bool resources_load(const struct config_loaded *loaded, FILE *errors, struct resources *ret)
+bool resources_load(const struct config_loaded *loaded, const struct resources *before,
+                    FILE *errors, struct resources *ret)
 {
     const struct config *config = config_of(loaded);
-    struct loading l = {
-        .loaded = loaded, .config = config, .errors = errors, .r = ret, .good = true};
+    struct loading l = {.loaded = loaded,
+                        .config = config,
+                        .before = before,
+                        .errors = errors,
+                        .r = ret,
+                        .good = true};
 
     *ret = (struct resources){0};
     load_address(&l, "BFF_LISTEN", config->listen, &ret->public_at);

@@ -32,11 +32,9 @@ static const struct {
 };
 
 struct service {
-    const struct config_loaded *loaded;
-    const struct config *config;
-    const struct resources *resources;
-    FILE *errors;
-    int fds[LISTENER_COUNT]; /* -1: not open */
+    struct settings *settings; /* those of now; a reference */
+    FILE *errors;              /* while it starts */
+    int fds[LISTENER_COUNT];   /* -1: not open */
     uint16_t ports[LISTENER_COUNT];
     unsigned connections_max;
     struct store *store;
@@ -64,10 +62,10 @@ static bool fail(struct service *s, const char *what, const struct err_text *pro
 static bool fit_descriptors(struct service *s)
 {
     const uint64_t limit = process_raise_descriptors();
-    const uint64_t workers = (uint64_t)s->config->workers;
-    const uint64_t others = (uint64_t)s->config->upstream_max_connections + DESCRIPTORS_RESERVE +
-                            workers * (DESCRIPTORS_PER_WORKER + 1);
-    const uint64_t wanted = (uint64_t)s->config->max_connections;
+    const uint64_t workers = (uint64_t)s->settings->config->workers;
+    const uint64_t others = (uint64_t)s->settings->config->upstream_max_connections +
+                            DESCRIPTORS_RESERVE + workers * (DESCRIPTORS_PER_WORKER + 1);
+    const uint64_t wanted = (uint64_t)s->settings->config->max_connections;
     char text[256];
 
     s->connections_max = (unsigned)wanted;
@@ -78,7 +76,7 @@ static bool fit_descriptors(struct service *s)
                        "the limit of %llu open descriptors leaves none for it: raise the limit to "
                        "%llu",
                        (unsigned long long)limit, (unsigned long long)(wanted + others));
-        config_complain(s->loaded, "BFF_MAX_CONNECTIONS", s->errors, text);
+        config_complain(s->settings->loaded, "BFF_MAX_CONNECTIONS", s->errors, text);
         return false;
     }
     s->connections_max = (unsigned)(limit - others);
@@ -104,16 +102,16 @@ static bool open_listener(struct service *s, enum listener which, const struct l
 
     if (listen_open(at, &s->fds[which], &s->ports[which], &problem) == ERR_OK)
         return true;
-    config_complain(s->loaded, LISTENERS[which].key, s->errors, problem.text);
+    config_complain(s->settings->loaded, LISTENERS[which].key, s->errors, problem.text);
     return false;
 }
 
 static bool open_listeners(struct service *s)
 {
-    return open_listener(s, LISTENER_PUBLIC, &s->resources->public_at) &&
-           open_listener(s, LISTENER_MANAGEMENT, &s->resources->management_at) &&
-           (!s->config->operator_listen ||
-            open_listener(s, LISTENER_OPERATOR, &s->resources->operator_at));
+    return open_listener(s, LISTENER_PUBLIC, &s->settings->resources.public_at) &&
+           open_listener(s, LISTENER_MANAGEMENT, &s->settings->resources.management_at) &&
+           (!s->settings->config->operator_listen ||
+            open_listener(s, LISTENER_OPERATOR, &s->settings->resources.operator_at));
 }
 
 static void close_listeners(struct service *s)
@@ -128,9 +126,9 @@ static void close_listeners(struct service *s)
 static void announce_listeners(const struct service *s)
 {
     const struct listen_address *const at[LISTENER_COUNT] = {
-        [LISTENER_PUBLIC] = &s->resources->public_at,
-        [LISTENER_MANAGEMENT] = &s->resources->management_at,
-        [LISTENER_OPERATOR] = &s->resources->operator_at,
+        [LISTENER_PUBLIC] = &s->settings->resources.public_at,
+        [LISTENER_MANAGEMENT] = &s->settings->resources.management_at,
+        [LISTENER_OPERATOR] = &s->settings->resources.operator_at,
     };
 
     for (size_t i = 0; i < LISTENER_COUNT; i++) {
@@ -150,17 +148,17 @@ static bool build_shared(struct service *s)
 {
     struct err_text problem = {0};
 
-    if (store_create(s->config, &s->store, &problem) != ERR_OK)
+    if (store_create(s->settings->config, &s->store, &problem) != ERR_OK)
         return fail(s, "cannot make the shared tables", &problem);
     store_metrics_watch(s->store);
     s->decoy = decoy_shape_create();
-    s->share = conn_share_create((unsigned)s->config->workers);
+    s->share = conn_share_create((unsigned)s->settings->config->workers);
     if (!s->decoy || !s->share)
         return fail(s, "cannot start", &(struct err_text){"out of memory"});
-    if (keeper_start(s->config, s->resources->trust, &s->keeper, &problem) != ERR_OK)
+    if (keeper_start(s->settings->config, s->settings->resources.trust, &s->keeper, &problem) !=
+        ERR_OK)
         return fail(s, "cannot start the keeper of tokens and keys", &problem);
     s->health.keeper = s->keeper;
-    s->health.config = s->config;
     s->health.started_wall_ms = clock_wall_ms();
     return true;
 }
@@ -168,27 +166,25 @@ static bool build_shared(struct service *s)
 static bool start_workers(struct service *s)
 {
     struct worker_options options = {
-        .config = s->config,
-        .trust = s->resources->trust,
+        .settings = s->settings,
         .keeper = s->keeper,
-        .seal = s->resources->seal,
         .store = s->store,
         .decoy = s->decoy,
         .health = &s->health,
-        .operator_keys = s->resources->operator_keys,
-        .trusted_proxies = &s->resources->trusted_proxies,
         .public_fd = s->fds[LISTENER_PUBLIC],
         .operator_fd = s->fds[LISTENER_OPERATOR],
         .in_flight = &s->in_flight,
         .connections = &s->connections,
         .share = s->share,
         .connections_max = s->connections_max,
-        .upstream_connections_max = share(s->config->upstream_max_connections, s->config->workers),
-        .token_memory_max = share(s->config->token_memory_max, s->config->workers),
+        .upstream_connections_max =
+            share(s->settings->config->upstream_max_connections, s->settings->config->workers),
+        .token_memory_max =
+            share(s->settings->config->token_memory_max, s->settings->config->workers),
     };
     struct err_text problem = {0};
 
-    while (s->worker_count < (unsigned)s->config->workers) {
+    while (s->worker_count < (unsigned)s->settings->config->workers) {
         options.number = s->worker_count;
         if (worker_start(&options, &s->workers[s->worker_count], &problem) != ERR_OK)
             return fail(s, "cannot start a worker", &problem);
@@ -207,17 +203,14 @@ static bool start_ops(struct service *s)
     return true;
 }
 
-struct service *service_start(const struct config_loaded *loaded, const struct resources *resources,
-                              FILE *errors)
+struct service *service_start(struct settings *settings, FILE *errors)
 {
     struct service *s = calloc(1, sizeof(*s));
     if (!s) {
         (void)fputs("cannot start: out of memory\n", errors);
         return NULL;
     }
-    s->loaded = loaded;
-    s->config = config_of(loaded);
-    s->resources = resources;
+    s->settings = settings_ref(settings);
     s->errors = errors;
     for (size_t i = 0; i < LISTENER_COUNT; i++)
         s->fds[i] = -1;
@@ -230,6 +223,51 @@ struct service *service_start(const struct config_loaded *loaded, const struct r
     announce_listeners(s);
     atomic_store(&s->health.listening, true);
     return s;
+}
+
+/* ---- other settings */
+
+struct settings *service_settings(const struct service *s)
+{
+    return s->settings;
+}
+
+static enum err prepare_workers(struct service *s, struct settings *settings,
+                                struct err_text *reterr)
+{
+    enum err e = ERR_OK;
+
+    for (unsigned i = 0; i < s->worker_count && e == ERR_OK; i++)
+        e = worker_prepare(s->workers[i], settings, reterr);
+    return e;
+}
+
+enum err service_reload(struct service *s, struct settings *settings, struct err_text *reterr)
+{
+    enum err e = prepare_workers(s, settings, reterr);
+
+    if (e == ERR_OK)
+        e = keeper_reload(s->keeper, settings->config, settings->resources.trust, reterr);
+    if (e != ERR_OK) {
+        for (unsigned i = 0; i < s->worker_count; i++)
+            worker_discard(s->workers[i]);
+        return e;
+    }
+    for (unsigned i = 0; i < s->worker_count; i++)
+        worker_commit(s->workers[i]);
+    store_configure(s->store, settings->config);
+    settings_unref(s->settings);
+    s->settings = settings_ref(settings);
+    return ERR_OK;
+}
+
+bool service_sweep(struct service *s)
+{
+    bool left = false;
+
+    for (unsigned i = 0; i < s->worker_count; i++)
+        left = worker_sweep(s->workers[i]) || left;
+    return left;
 }
 
 /* ---- ending */
@@ -274,5 +312,6 @@ void service_destroy(struct service *s)
     store_destroy(s->store);
     decoy_shape_destroy(s->decoy);
     close_listeners(s);
+    settings_unref(s->settings);
     free(s);
 }

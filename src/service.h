@@ -2,16 +2,22 @@
  * The running service: shared parts, listeners, workers, the management thread, and how it ends. */
 #pragma once
 
-#include "config/config.h"
-#include "resources.h"
+#include "settings.h"
 
 struct service;
 
-/* Builds everything and serves. Both arguments are borrowed until service_destroy(). Problems that
- * the configuration can cure (a port in use, too few descriptors) are printed as config_load()
- * prints them. NULL: it could not start, all is undone. */
-NODISCARD struct service *service_start(const struct config_loaded *loaded,
-                                        const struct resources *resources, FILE *errors);
+/* Builds everything and serves. Takes references of the settings; errors is borrowed until this
+ * returns. Problems that the configuration can cure (a port in use, too few descriptors) are
+ * printed as config_load() prints them. NULL: it could not start, all is undone. */
+NODISCARD struct service *service_start(struct settings *settings, FILE *errors);
+/* Those of now; borrowed until the next service_reload(). */
+struct settings *service_settings(const struct service *s);
+/* Goes on with other settings, of which settings_load() said that they may follow. All of the
+ * service takes them or, on failure, none of it; the log's level is the caller's. */
+NODISCARD enum err service_reload(struct service *s, struct settings *settings,
+                                  struct err_text *reterr);
+/* Frees settings that nothing uses any more. True: call it again in a while. */
+bool service_sweep(struct service *s);
 
 /* Not ready any more, but every request is still served; answers close their connection. */
 void service_begin_drain(struct service *s);

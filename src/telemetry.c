@@ -11,6 +11,7 @@
 #include "net/loop.h"
 #include "net/resolver.h"
 #include "observe/metrics.h"
+#include "reload.h"
 
 enum { LOG_FLUSH_MS = 1000 };
 
@@ -56,6 +57,7 @@ static void register_metrics(void)
     keeper_register_metrics();
     store_metrics_register();
     api_register_metrics();
+    reload_register_metrics();
     metric_label_values(M_BUILD_INFO, "version", VERSIONS, ARRAY_LEN(VERSIONS));
 }
 

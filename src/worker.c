@@ -3,10 +3,13 @@
  * worker's own thread, so that nothing in it needs a lock. */
 #include "worker.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stddef.h>
 
 #include "loop_thread.h"
+#include "net/loop_call.h"
+#include "worker_era.h"
 
 /* How often a draining worker looks whether it is done. */
 enum { DRAIN_TICK_MS = 20 };
@@ -15,6 +18,7 @@ struct worker {
     struct worker_options options;
     struct loop_thread thread;
     struct app app;
+    struct era *era; /* the present one: the last of eras */
     struct http_server *public_server;
     struct http_server *operator_server; /* NULL without the operator listener */
     _Atomic unsigned operator_connections;
@@ -22,15 +26,19 @@ struct worker {
     _Atomic unsigned busy;
     _Atomic bool quiesce_posted;
     struct post quiesce; /* posted once, so it needs no memory of its own */
+
+    /* the main thread alone */
+    struct era *eras;     /* owned, oldest first: those that are not given back yet */
+    struct era *prepared; /* owned; NULL: none */
 };
 
 /* ---- on the worker's thread */
 
-static enum err build_client(struct worker *w, struct err_text *reterr)
+static enum err build_client(const struct worker *w, struct era *era, struct err_text *reterr)
 {
-    const struct config *config = w->options.config;
+    const struct config *config = era->settings->config;
     const struct http_client_options options = {
-        .trust = w->options.trust,
+        .trust = era->settings->resources.trust,
         .allow_http = config->allow_insecure_upstream,
         .http2 = config->upstream_http2,
         .connect_timeout_ms = config->upstream_connect_timeout_ms,
@@ -39,18 +47,29 @@ static enum err build_client(struct worker *w, struct err_text *reterr)
         .waiting_max = (unsigned)config->max_in_flight,
         .user_agent = "biometrics-bff/" BFF_VERSION,
     };
-    return http_client_create(w->thread.loop, &options, &w->app.client, reterr);
+    return http_client_create(w->thread.loop, &options, &era->client, reterr);
+}
+
+/* What the app takes from its era. */
+static void enter_era(struct worker *w, struct era *era)
+{
+    w->app.config = era->settings->config;
+    w->app.seal = era->settings->resources.seal;
+    w->app.operator_keys = era->settings->resources.operator_keys;
+    w->app.hold = &era->hold;
+    if (era->client)
+        w->app.client = era->client;
+    era->client = NULL;
+    era->loop = w->thread.loop;
+    w->era = era;
 }
 
 static enum err build_app(struct worker *w, struct err_text *reterr)
 {
-    w->app.config = w->options.config;
     w->app.loop = w->thread.loop;
-    w->app.seal = w->options.seal;
     w->app.store = w->options.store;
     w->app.decoy = w->options.decoy;
     w->app.health = w->options.health;
-    w->app.operator_keys = w->options.operator_keys;
     w->app.token_memory_max = w->options.token_memory_max;
     w->app.keeper = keeper_view_create(w->options.keeper, w->thread.loop);
     if (!w->app.keeper)
@@ -58,17 +77,14 @@ static enum err build_app(struct worker *w, struct err_text *reterr)
     return app_init(&w->app);
 }
 
-static enum err build_server(struct worker *w, const char *name, int fd, const struct route *routes,
-                             size_t route_count, struct http_server **ret, struct err_text *reterr)
+static struct http_server_options server_options(struct worker *w, int fd)
 {
-    const struct config *config = w->options.config;
-    const struct http_server_options options = {
-        .name = name,
-        .routes = routes,
-        .route_count = route_count,
+    const struct config *config = w->era->settings->config;
+
+    return (struct http_server_options){
         .listen_fd = fd,
         .user = &w->app,
-        .trusted_proxies = w->options.trusted_proxies,
+        .trusted_proxies = &w->era->settings->resources.trusted_proxies,
         .header_timeout_ms = config->header_timeout_ms,
         .body_timeout_ms = config->body_timeout_ms,
         .idle_timeout_ms = config->idle_timeout_s * 1000,
@@ -85,23 +101,42 @@ static enum err build_server(struct worker *w, const char *name, int fd, const s
         .in_flight = w->options.in_flight,
         .draining = &w->options.health->draining,
         .refusing = &w->options.health->refusing,
+        .hold = &w->era->hold,
     };
-    return http_server_create(w->thread.loop, &options, ret, reterr);
+}
+
+static enum err build_public(struct worker *w, struct err_text *reterr)
+{
+    struct http_server_options options = server_options(w, w->options.public_fd);
+
+    options.name = "public";
+    options.routes = PUBLIC_ROUTES;
+    options.route_count = PUBLIC_ROUTE_COUNT;
+    return http_server_create(w->thread.loop, &options, &w->public_server, reterr);
+}
+
+static enum err build_operator(struct worker *w, struct err_text *reterr)
+{
+    struct http_server_options options = server_options(w, w->options.operator_fd);
+
+    options.name = "operator";
+    options.routes = OPERATOR_ROUTES;
+    options.route_count = OPERATOR_ROUTE_COUNT;
+    return http_server_create(w->thread.loop, &options, &w->operator_server, reterr);
 }
 
 static enum err build(void *arg, struct err_text *reterr)
 {
     struct worker *w = arg;
-    enum err e = build_client(w, reterr);
+    enum err e = build_client(w, w->eras, reterr);
 
+    enter_era(w, w->eras);
     if (e == ERR_OK)
         e = build_app(w, reterr);
     if (e == ERR_OK)
-        e = build_server(w, "public", w->options.public_fd, PUBLIC_ROUTES, PUBLIC_ROUTE_COUNT,
-                         &w->public_server, reterr);
+        e = build_public(w, reterr);
     if (e == ERR_OK && w->options.operator_fd >= 0)
-        e = build_server(w, "operator", w->options.operator_fd, OPERATOR_ROUTES,
-                         OPERATOR_ROUTE_COUNT, &w->operator_server, reterr);
+        e = build_operator(w, reterr);
     return e;
 }
 
@@ -114,8 +149,47 @@ static void tear_down(void *arg)
     http_server_destroy(w->operator_server);
     http_server_destroy(w->public_server);
     app_finish(&w->app);
+    /* The main thread waits for this one: its lists may be read. */
+    for (struct era *e = w->eras; e; e = e->next)
+        http_client_destroy(e->last);
     http_client_destroy(w->app.client);
     keeper_view_destroy(w->app.keeper);
+}
+
+/* ---- other settings, on the worker's thread */
+
+static enum err on_prepare(void *arg, struct err_text *reterr)
+{
+    struct worker *w = arg;
+
+    return build_client(w, w->prepared, reterr);
+}
+
+static enum err on_discard(void *arg, struct err_text *reterr)
+{
+    struct worker *w = arg;
+    (void)reterr;
+
+    http_client_destroy(w->prepared->client);
+    return ERR_OK;
+}
+
+static enum err on_commit(void *arg, struct err_text *reterr)
+{
+    struct worker *w = arg;
+    struct era *from = w->era, *to = w->prepared;
+    (void)reterr;
+
+    if (to->client)
+        from->last = w->app.client;
+    enter_era(w, to);
+    app_reconfigure(&w->app);
+    struct http_server_options options = server_options(w, w->options.public_fd);
+    http_server_configure(w->public_server, &options);
+    if (w->operator_server)
+        http_server_configure(w->operator_server, &options);
+    era_follow(from, to);
+    return ERR_OK;
 }
 
 static unsigned count_busy(const struct worker *w)
@@ -145,7 +219,64 @@ static void on_quiesce(struct post *p)
     timer_start(w->thread.loop, &w->drain_timer, loop_now_ms(w->thread.loop), on_drain_tick, w);
 }
 
-/* ---- any thread */
+/* ---- the main thread */
+
+/* A pool keeps connections that were made under its options. */
+static bool needs_other_client(const struct settings *from, const struct settings *to)
+{
+    return from->resources.trust != to->resources.trust ||
+           from->config->upstream_connect_timeout_ms != to->config->upstream_connect_timeout_ms ||
+           from->config->max_in_flight != to->config->max_in_flight;
+}
+
+static struct era *last_of(struct era *e)
+{
+    while (e->next)
+        e = e->next;
+    return e;
+}
+
+enum err worker_prepare(struct worker *w, struct settings *settings, struct err_text *reterr)
+{
+    assert(!w->prepared);
+    w->prepared = era_create(settings);
+    if (!w->prepared)
+        return err_set(reterr, ERR_NO_MEMORY, "out of memory");
+    if (!needs_other_client(last_of(w->eras)->settings, settings))
+        return ERR_OK;
+    const enum err e = loop_call(w->thread.loop, on_prepare, w, reterr);
+    if (e != ERR_OK) {
+        era_destroy(w->prepared);
+        w->prepared = NULL;
+    }
+    return e;
+}
+
+void worker_commit(struct worker *w)
+{
+    last_of(w->eras)->next = w->prepared;
+    (void)!loop_call(w->thread.loop, on_commit, w, NULL);
+    w->prepared = NULL;
+}
+
+void worker_discard(struct worker *w)
+{
+    if (!w->prepared)
+        return;
+    (void)!loop_call(w->thread.loop, on_discard, w, NULL);
+    era_destroy(w->prepared);
+    w->prepared = NULL;
+}
+
+bool worker_sweep(struct worker *w)
+{
+    while (w->eras->next && atomic_load(&w->eras->over)) {
+        struct era *over = w->eras;
+        w->eras = over->next;
+        era_destroy(over);
+    }
+    return w->eras->next != NULL;
+}
 
 void worker_quiesce(struct worker *w)
 {
@@ -164,12 +295,22 @@ void worker_stop(struct worker *w)
     loop_thread_stop(&w->thread);
 }
 
+static void free_worker(struct worker *w)
+{
+    while (w->eras) {
+        struct era *e = w->eras;
+        w->eras = e->next;
+        era_destroy(e);
+    }
+    free(w);
+}
+
 void worker_destroy(struct worker *w)
 {
     if (!w)
         return;
     loop_thread_finish(&w->thread);
-    free(w);
+    free_worker(w);
 }
 
 enum err worker_start(const struct worker_options *options, struct worker **ret,
@@ -181,11 +322,16 @@ enum err worker_start(const struct worker_options *options, struct worker **ret,
     w->options = *options;
     w->thread = (struct loop_thread){
         .build = build, .tear_down = tear_down, .arg = w, .label = LOOP_WORKER};
+    w->eras = era_create(options->settings);
+    if (!w->eras) {
+        free_worker(w);
+        return err_set(reterr, ERR_NO_MEMORY, "out of memory");
+    }
     atomic_store(&w->busy, UINT_MAX / 2);
 
     const enum err e = loop_thread_start(&w->thread, reterr);
     if (e != ERR_OK) {
-        free(w);
+        free_worker(w);
         return e;
     }
     *ret = w;

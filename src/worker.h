@@ -9,21 +9,18 @@
 #include "api/app.h"
 #include "api/ops.h"
 #include "net/conn_share.h"
+#include "settings.h"
 
 struct worker;
 
-/* All pointers are borrowed and outlive the worker. */
+/* All pointers are borrowed and outlive the worker, but for settings, which are counted. */
 struct worker_options {
     unsigned number; /* from 0 */
-    const struct config *config;
-    const struct trust *trust;
+    struct settings *settings;
     struct keeper *keeper;
-    struct seal_ring *seal;
     struct store *store;
     struct decoy_shape *decoy;
     struct health *health;
-    const struct operator_keys *operator_keys;
-    const struct cidr_list *trusted_proxies;
     int public_fd;
     int operator_fd;                   /* -1: this worker serves no operators */
     _Atomic unsigned *connections;     /* shared */
@@ -34,13 +31,29 @@ struct worker_options {
     unsigned token_memory_max;         /* likewise */
 };
 
+/* The functions from here on belong to the main thread. */
+
 /* Starts the thread and waits until everything in it is built and serving. */
 NODISCARD enum err worker_start(const struct worker_options *options, struct worker **ret,
                                 struct err_text *reterr);
-/* Any thread: the worker takes no further connections. */
+
+/* ---- other settings, in two steps, for all workers take them or none does */
+
+/* Makes all that can fail. Followed by one of the next two. */
+NODISCARD enum err worker_prepare(struct worker *w, struct settings *settings,
+                                  struct err_text *reterr);
+/* The worker goes on with them; what began under the old ones keeps those until it has ended. */
+void worker_commit(struct worker *w);
+void worker_discard(struct worker *w);
+/* Gives back the settings that nothing uses any more. True: some are still in use. */
+bool worker_sweep(struct worker *w);
+
+/* ---- the end */
+
+/* The worker takes no further connections. */
 void worker_quiesce(struct worker *w);
-/* Any thread: requests and calls that are still under way; exact once worker_quiesce() took hold,
- * until then "many". */
+/* Requests and calls that are still under way; exact once worker_quiesce() took hold, until then
+ * "many". */
 unsigned worker_busy(const struct worker *w);
 /* Ends the thread; what is still open fails with `draining`. The loop stays until
  * worker_destroy(), for other workers may still post to it. */

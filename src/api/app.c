@@ -31,6 +31,38 @@ enum err app_init(struct app *app)
     return app->token_memory ? ERR_OK : ERR_NO_MEMORY;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_list(const struct str_list *a, const struct str_list *b)
+{
+    bool same = a->count == b->count;
+
+    for (size_t i = 0; same && i < a->count; i++)
+        same = same_text(a->items[i], b->items[i]);
+    return same;
+}
+
+static bool same_policy(const struct jwt_policy *a, const struct jwt_policy *b)
+{
+    return memcmp(a->algorithms, b->algorithms, JWS_ALG_COUNT * sizeof(bool)) == 0 &&
+           a->leeway_s == b->leeway_s && a->max_lifetime_s == b->max_lifetime_s &&
+           a->max_bytes == b->max_bytes && same_text(a->tenant_id, b->tenant_id) &&
+           a->tenant_claim_required == b->tenant_claim_required &&
+           same_text(a->client_id, b->client_id) && same_list(a->audiences, b->audiences);
+}
+
+void app_reconfigure(struct app *app)
+{
+    const struct jwt_policy policy = jwt_policy_of(app->config);
+
+    if (app->token_memory && !same_policy(&policy, &app->policy))
+        token_memory_forget(app->token_memory);
+    app->policy = policy;
+}
+
 void app_finish(struct app *app)
 {
     detached_give_up_all(app);

@@ -33,6 +33,7 @@ struct app {
     char *vendor_urls[VENDOR_CALL_COUNT]; /* owned: upstream URL + path, built once */
     struct detached *detached;            /* owned, newest first */
     unsigned detached_count;
+    struct hold *hold; /* taken by each detached call for its life; NULL: none */
 };
 
 /* Registers the label values of the metrics that api/ counts; once, before metrics_start(). */
@@ -41,6 +42,8 @@ void api_register_metrics(void);
 /* Makes policy, token_memory and vendor_urls from app->config; the other members are set by the
  * caller before. */
 NODISCARD enum err app_init(struct app *app);
+/* After config, seal or operator_keys were replaced: works out anew what comes of them. */
+void app_reconfigure(struct app *app);
 /* Gives up the calls that outlived their requests (those who wait for them get `draining`). Call it
  * on the loop's thread after http_server_destroy() and before the client, the keeper's view, the
  * store and the loop go. Accepts a zeroed app. */

@@ -15,6 +15,7 @@ struct detached {
     void *arg;
     struct detached *next;
     struct detached *prev;
+    struct hold *hold; /* taken; NULL: none */
 };
 
 static void unlink_and_free(struct detached *d)
@@ -27,6 +28,8 @@ static void unlink_and_free(struct detached *d)
     if (d->next)
         d->next->prev = d->prev;
     app->detached_count--;
+    if (d->hold)
+        hold_put(d->hold);
     buf_finish(&d->body);
     free(d);
 }
@@ -45,6 +48,9 @@ static void link_first(struct app *app, struct detached *d)
         d->next->prev = d;
     app->detached = d;
     app->detached_count++;
+    d->hold = app->hold;
+    if (d->hold)
+        hold_take(d->hold);
 }
 
 enum err detached_start(struct app *app, const struct detached_call *c)

@@ -11,7 +11,6 @@
 
 struct health {
     struct keeper *keeper; /* borrowed */
-    const struct config *config;
     _Atomic bool draining; /* phase 1: not ready, still serving, Connection: close */
     _Atomic bool refusing; /* phase 2: new counted requests get 503 draining */
     _Atomic bool listening;

@@ -5,6 +5,7 @@
 #include "base/crypto_trust.h"
 
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include <openssl/err.h>
@@ -12,6 +13,7 @@
 #include <openssl/ssl.h>
 
 struct trust {
+    atomic_uint owners;
     X509_STORE *store; /* owned */
 };
 
@@ -47,8 +49,10 @@ struct trust *trust_parse(struct str pem)
     struct trust *t = calloc(1, sizeof(*t));
     BIO *in = pem.len > 0 && pem.len <= INT_MAX ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
 
-    if (t)
+    if (t) {
+        atomic_init(&t->owners, 1);
         t->store = X509_STORE_new();
+    }
     /* A certificate that is named here is trusted whether or not it signed itself. */
     const bool good = in && t && t->store &&
                       X509_STORE_set_flags(t->store, X509_V_FLAG_TRUSTED_FIRST |
@@ -61,9 +65,15 @@ struct trust *trust_parse(struct str pem)
     return NULL;
 }
 
+struct trust *trust_share(struct trust *t)
+{
+    (void)atomic_fetch_add_explicit(&t->owners, 1, memory_order_relaxed);
+    return t;
+}
+
 void trust_free(struct trust *t)
 {
-    if (!t)
+    if (!t || atomic_fetch_sub_explicit(&t->owners, 1, memory_order_acq_rel) > 1)
         return;
     X509_STORE_free(t->store);
     free(t);

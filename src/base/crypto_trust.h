@@ -10,6 +10,8 @@ struct trust;
 
 /* NULL: no certificate in it, a damaged one before the last, or out of memory. */
 NODISCARD struct trust *trust_parse(struct str pem);
+/* A further owner of the same; each calls trust_free(). Any thread. */
+NODISCARD struct trust *trust_share(struct trust *t);
 void trust_free(struct trust *t); /* accepts NULL; TLS contexts that still use it keep it alive */
 
 /* Makes them all that the TLS context (SSL_CTX *) trusts. Any thread may do so with the same t. */

@@ -19,7 +19,7 @@ int command_check(const struct invocation *in)
         return EXIT_CONFIG;
     }
     int code = config_load(&inputs, stderr, &loaded);
-    if (code == 0 && !resources_load(loaded, stderr, &resources))
+    if (code == 0 && !resources_load(loaded, NULL, stderr, &resources))
         code = EXIT_CONFIG;
     if (code == 0) {
         (void)fputs("OK: the configuration is valid\n", stdout);

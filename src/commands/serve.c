@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * `serve`: starts the service, waits for a signal, drains, stops. */
+ * `serve`: starts the service, reloads it on SIGHUP, waits for a signal to end, drains, stops. */
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -7,10 +7,12 @@
 #include "base/log.h"
 #include "commands/commands.h"
 #include "process.h"
+#include "reload.h"
 #include "service.h"
 #include "telemetry.h"
 
-enum { DRAIN_LOOK_MS = 20 };
+/* How long the memory of settings may outlast its last user. */
+enum { DRAIN_LOOK_MS = 20, SWEEP_MS = 200 };
 
 /* Notes and warnings of the configuration are kept until the log can take them. */
 struct notes {
@@ -30,28 +32,42 @@ static void log_notes(const struct notes *n)
     }
 }
 
-/* Waits for a signal that ends the service. SIGHUP is often sent for a reload; ending would be the
- * wrong answer to it. */
+/* Waits for a signal that ends the service, and does what a SIGHUP asks for meanwhile. */
+static int serve_until_signal(struct service *s, const struct config_inputs *inputs)
+{
+    bool sweep = false;
+
+    for (;;) {
+        const int signal_number = process_wait_signal(sweep ? SWEEP_MS : -1);
+        if (signal_number == SIGHUP && !process_end_is_pending())
+            reload(s, inputs);
+        else if (signal_number != SIGHUP && signal_number != 0)
+            return signal_number;
+        sweep = service_sweep(s);
+    }
+}
+
+/* Waits for a further signal while the service ends; 0: none came. */
 static int wait_for_end(int64_t wait_ms)
 {
     const int64_t until_ms = clock_mono_ms() + wait_ms;
 
     for (;;) {
-        const int64_t left_ms = wait_ms < 0 ? -1 : until_ms - clock_mono_ms();
-        if (wait_ms >= 0 && left_ms <= 0)
+        const int64_t left_ms = until_ms - clock_mono_ms();
+        if (left_ms <= 0)
             return 0;
         const int signal_number = process_wait_signal(left_ms);
         if (signal_number == SIGHUP)
-            LOG(LOG_WARN, "service.reload_unsupported",
-                "SIGHUP is ignored: configuration is read at start only");
+            reload_ignore();
         else if (signal_number != 0)
             return signal_number;
     }
 }
 
 /* True: the drain ended by itself or by its timeout; false: a further signal cut it short. */
-static bool drain(struct service *s, const struct config *config, int first_signal)
+static bool drain(struct service *s, int first_signal)
 {
+    const struct config *config = service_settings(s)->config;
     const int64_t delay_ms = first_signal == SIGTERM ? config->drain_delay_s * 1000 : 0;
 
     service_begin_drain(s);
@@ -70,18 +86,19 @@ static bool drain(struct service *s, const struct config *config, int first_sign
     return true;
 }
 
-static int run(const struct config_loaded *loaded, const struct resources *resources)
+static int run(struct settings *settings, const struct config_inputs *inputs)
 {
-    const struct config *config = config_of(loaded);
+    const struct config *config = settings->config;
     LOG(LOG_INFO, "service.starting", "The service starts",
         LOG_S("bff.upstream_url", config->upstream_url), LOG_I("bff.workers", config->workers),
         LOG_I("process.pid", (int64_t)getpid()));
-    struct service *s = service_start(loaded, resources, stderr);
+    struct service *s = service_start(settings, stderr);
     if (!s)
         return EXIT_CONFIG;
 
-    const int signal_number = wait_for_end(-1);
-    const bool drained = drain(s, config, signal_number);
+    reload_note_start();
+    const int signal_number = serve_until_signal(s, inputs);
+    const bool drained = drain(s, signal_number);
     const bool left_over = service_is_busy(s);
     service_destroy(s);
     LOG(LOG_INFO, "service.stopped", "The service has stopped", LOG_B("bff.drained", drained),
@@ -89,21 +106,16 @@ static int run(const struct config_loaded *loaded, const struct resources *resou
     return EXIT_GOOD;
 }
 
-static int serve(const struct config_loaded *loaded, const struct notes *notes)
+static int serve(struct settings *settings, const struct config_inputs *inputs,
+                 const struct notes *notes)
 {
-    struct resources resources;
-
-    if (!resources_load(loaded, stderr, &resources))
-        return EXIT_CONFIG;
-    int code = EXIT_FAILED;
-    if (telemetry_start(config_of(loaded), resources.seal)) {
-        log_notes(notes);
-        code = run(loaded, &resources);
-        telemetry_stop();
-    } else {
+    if (!telemetry_start(settings->config, settings->resources.seal)) {
         (void)fputs("cannot start log and metrics: no memory or threads\n", stderr);
+        return EXIT_FAILED;
     }
-    resources_finish(&resources);
+    log_notes(notes);
+    const int code = run(settings, inputs);
+    telemetry_stop();
     return code;
 }
 
@@ -111,7 +123,7 @@ int command_serve(const struct invocation *in)
 {
     const struct config_inputs inputs = {
         .purpose = CONFIG_FOR_SERVICE, .argc = in->argc, .argv = in->argv, .envp = in->envp};
-    struct config_loaded *loaded = NULL;
+    struct settings *settings = NULL;
     struct notes notes = {0};
 
     notes.out = open_memstream(&notes.text, &notes.len);
@@ -119,16 +131,16 @@ int command_serve(const struct invocation *in)
         (void)fputs("cannot start: no memory, or OpenSSL is unusable\n", stderr);
         return EXIT_CONFIG;
     }
-    int code = config_load(&inputs, notes.out, &loaded);
+    int code = settings_load(&inputs, NULL, notes.out, &settings);
     (void)fclose(notes.out);
     process_overwrite_secrets(in->envp);
     process_block_signals();
     if (code == 0)
-        code = serve(loaded, &notes);
+        code = serve(settings, &inputs, &notes);
     else
         (void)fputs(notes.text, stderr);
 
-    config_free(loaded);
+    settings_unref(settings);
     free(notes.text);
     crypto_finish();
     return code;

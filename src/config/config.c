@@ -219,6 +219,19 @@ bool config_may_follow(const struct config_loaded *before, const struct config_l
     return good;
 }
 
+void config_print_changes(const struct config_loaded *before, const struct config_loaded *after,
+                          FILE *out)
+{
+    const char *separator = "";
+
+    for (size_t i = 0; i < OPT_COUNT; i++) {
+        if (strcmp(text_or_none(&before->raws[i]), text_or_none(&after->raws[i])) == 0)
+            continue;
+        (void)fprintf(out, "%s%s", separator, OPTIONS[i].key);
+        separator = " ";
+    }
+}
+
 const struct config *config_of(const struct config_loaded *c)
 {
     return &c->config;

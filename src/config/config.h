@@ -141,6 +141,10 @@ void config_complain(const struct config_loaded *c, const char *key, FILE *error
 NODISCARD bool config_may_follow(const struct config_loaded *before,
                                  const struct config_loaded *after, FILE *errors);
 
+/* The keys whose texts differ between the two, with a space in between; not what files hold. */
+void config_print_changes(const struct config_loaded *before, const struct config_loaded *after,
+                          FILE *out);
+
 /* KEY=value (source) a line; secrets as "[redacted N bytes]". */
 void config_print(const struct config_loaded *c, FILE *out);
 /* The flags of --help: one option a line or two. */

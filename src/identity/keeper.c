@@ -55,7 +55,7 @@ static bool copy_token(const struct token_slot *t, struct token_snapshot *ret)
 /* NULL: out of memory. */
 static struct keeper_snapshot *make_snapshot(const struct keeper *k)
 {
-    const size_t issuer_count = k->config->issuer_count;
+    const size_t issuer_count = k->issuer_count;
     struct keeper_snapshot *s = calloc(1, sizeof(*s));
 
     if (!s)
@@ -85,7 +85,7 @@ static const char *first_error(const struct keeper *k)
         if (k->tokens[i].error[0])
             return k->tokens[i].error;
     }
-    for (size_t i = 0; i < k->config->issuer_count; i++) {
+    for (size_t i = 0; i < k->issuer_count; i++) {
         if (k->keys[i].error[0])
             return k->keys[i].error;
     }
@@ -129,7 +129,7 @@ static void obey(struct keeper *k, const struct view_asks *asks)
         if (asks->token[i])
             token_slot_ask(&k->tokens[i]);
     }
-    for (size_t i = 0; i < k->config->issuer_count; i++) {
+    for (size_t i = 0; i < k->issuer_count; i++) {
         if (asks->keys[i])
             keys_slot_ask(&k->keys[i]);
     }
@@ -151,7 +151,7 @@ void keeper_on_asks(struct post *p)
     if (closed)
         return;
     obey(k, &asks);
-    memset(asks.keys, 0, k->config->issuer_count * sizeof(bool));
+    memset(asks.keys, 0, k->issuer_count * sizeof(bool));
     /* Only what is published from here on answers them: an older snapshot may still be on its way.
      */
     v->obeyed = number;
@@ -183,7 +183,7 @@ void keeper_status(struct keeper *k, struct keeper_status *ret)
 
 /* ---- life */
 
-static void init_waiters(struct keeper *k)
+void keeper_set_waiters(struct keeper *k)
 {
     static const int64_t PARTS[] = {
 #define X(id, label, part) [id] = (part),
@@ -192,38 +192,85 @@ static void init_waiters(struct keeper *k)
     };
     for (unsigned i = 0; i < KEEPER_WAITERS_COUNT; i++) {
         const int64_t share = k->config->max_in_flight / PARTS[i];
-        k->waiting_max[i] = share < KEEPER_WAITERS_LEAST ? KEEPER_WAITERS_LEAST : (unsigned)share;
+        const unsigned max = share < KEEPER_WAITERS_LEAST ? KEEPER_WAITERS_LEAST : (unsigned)share;
+        atomic_store_explicit(&k->waiting_max[i], max, memory_order_relaxed);
     }
+}
+
+void keeper_show_waiters(const struct keeper *k)
+{
+    for (unsigned i = 0; i < KEEPER_WAITERS_COUNT; i++)
+        metric_set(M_KEEPER_WAITING_MAX, i,
+                   atomic_load_explicit(&k->waiting_max[i], memory_order_relaxed));
+}
+
+struct client_credentials keeper_credentials(enum keeper_token which, const struct config *config,
+                                             const char *key_pem, size_t key_pem_len)
+{
+    const bool by_secret = config->client_auth == CLIENT_AUTH_SECRET_POST ||
+                           config->client_auth == CLIENT_AUTH_SECRET_BASIC;
+
+    if (which == KEEPER_ADMIN_TOKEN)
+        return (struct client_credentials){.client_id = config->admin_client_id,
+                                           .client_secret = config->admin_client_secret,
+                                           .method = by_secret ? config->client_auth
+                                                               : CLIENT_AUTH_SECRET_POST};
+    return (struct client_credentials){.client_id = config->client_id,
+                                       .client_secret = config->client_secret,
+                                       .method = config->client_auth,
+                                       .key_id = config->client_key_id,
+                                       .key_pem = key_pem,
+                                       .key_pem_len = key_pem_len,
+                                       .audience = config->client_assertion_audience};
 }
 
 static void init_token_slots(struct keeper *k)
 {
-    const struct config *c = k->config;
-    const bool by_secret =
-        c->client_auth == CLIENT_AUTH_SECRET_POST || c->client_auth == CLIENT_AUTH_SECRET_BASIC;
+    static const char *const NAMES[KEEPER_TOKEN_COUNT] = {"client", "admin"};
 
-    k->tokens[KEEPER_CLIENT_TOKEN] = (struct token_slot){
-        .name = "client",
-        .wanted = true,
-        .credentials = {.client_id = c->client_id,
-                        .client_secret = c->client_secret,
-                        .method = c->client_auth,
-                        .key_id = c->client_key_id,
-                        .key_pem = k->client_key,
-                        .key_pem_len = k->client_key_len,
-                        .audience = c->client_assertion_audience},
-    };
-    k->tokens[KEEPER_ADMIN_TOKEN] = (struct token_slot){
-        .name = "admin",
-        .wanted = c->admin_client_id != NULL,
-        .credentials = {.client_id = c->admin_client_id,
-                        .client_secret = c->admin_client_secret,
-                        .method = by_secret ? c->client_auth : CLIENT_AUTH_SECRET_POST},
-    };
     for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++) {
-        k->tokens[i].keeper = k;
-        k->tokens[i].which = (enum keeper_token)i;
+        const enum keeper_token which = (enum keeper_token)i;
+        k->tokens[i] = (struct token_slot){
+            .keeper = k,
+            .which = which,
+            .name = NAMES[i],
+            .credentials = keeper_credentials(which, k->config, k->client_key, k->client_key_len),
+        };
+        k->tokens[i].wanted = k->tokens[i].credentials.client_id != NULL;
     }
+}
+
+static bool copy_issuers(struct keeper *k)
+{
+    const struct config *c = k->config;
+
+    k->issuers = calloc(c->issuer_count + 1, sizeof(*k->issuers));
+    k->keys = calloc(c->issuer_count + 1, sizeof(*k->keys));
+    if (!k->issuers || !k->keys)
+        return false;
+    k->issuer_count = c->issuer_count;
+    for (size_t i = 0; i < k->issuer_count; i++) {
+        const struct issuer *from = &c->issuers[i];
+        k->issuers[i].issuer = strdup(from->issuer);
+        k->issuers[i].jwks_url = from->jwks_url ? strdup(from->jwks_url) : NULL;
+        k->keys[i] = (struct keys_slot){.keeper = k, .issuer = &k->issuers[i]};
+        if (!k->issuers[i].issuer || (from->jwks_url && !k->issuers[i].jwks_url))
+            return false;
+    }
+    return true;
+}
+
+enum err keeper_make_client(struct loop *l, const struct config *config, const struct trust *trust,
+                            struct http_client **ret, struct err_text *reterr)
+{
+    const struct http_client_options options = {
+        .trust = trust,
+        .allow_http = config->allow_insecure_upstream,
+        .http2 = config->upstream_http2,
+        .connect_timeout_ms = config->upstream_connect_timeout_ms,
+        .connections_max = CONNECTIONS_MAX,
+    };
+    return http_client_create(l, &options, ret, reterr);
 }
 
 static enum err init_keeper(struct keeper *k, struct err_text *reterr)
@@ -236,25 +283,16 @@ static enum err init_keeper(struct keeper *k, struct err_text *reterr)
         if (e != ERR_OK)
             return e;
     }
-    init_waiters(k);
+    keeper_set_waiters(k);
     init_token_slots(k);
-    k->keys = calloc(c->issuer_count + 1, sizeof(*k->keys));
+    k->token_url = c->token_url ? strdup(c->token_url) : NULL;
     k->loop = loop_create();
-    if (!k->keys || !k->loop)
+    if (!copy_issuers(k) || !k->loop || (c->token_url && !k->token_url))
         return ERR_NO_MEMORY;
-    for (size_t i = 0; i < c->issuer_count; i++)
-        k->keys[i] = (struct keys_slot){.keeper = k, .issuer = &c->issuers[i]};
     k->current = make_snapshot(k);
     if (!k->current)
         return ERR_NO_MEMORY;
-    const struct http_client_options options = {
-        .trust = k->trust,
-        .allow_http = c->allow_insecure_upstream,
-        .http2 = c->upstream_http2,
-        .connect_timeout_ms = c->upstream_connect_timeout_ms,
-        .connections_max = CONNECTIONS_MAX,
-    };
-    return http_client_create(k->loop, &options, &k->client, reterr);
+    return keeper_make_client(k->loop, c, k->trust, &k->client, reterr);
 }
 
 static void *keeper_main(void *arg)
@@ -262,11 +300,10 @@ static void *keeper_main(void *arg)
     struct keeper *k = arg;
 
     (void)!metrics_thread_join();
-    for (unsigned i = 0; i < KEEPER_WAITERS_COUNT; i++)
-        metric_set(M_KEEPER_WAITING_MAX, i, k->waiting_max[i]);
+    keeper_show_waiters(k);
     for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++)
         token_slot_fetch(&k->tokens[i]);
-    for (size_t i = 0; i < k->config->issuer_count; i++)
+    for (size_t i = 0; i < k->issuer_count; i++)
         keys_slot_fetch(&k->keys[i]);
     loop_measure(k->loop, LOOP_KEEPER);
     loop_run(k->loop);
@@ -319,7 +356,7 @@ static void free_keeper(struct keeper *k)
     http_client_destroy(k->client);
     for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++)
         token_slot_finish(&k->tokens[i]);
-    for (size_t i = 0; k->keys && i < k->config->issuer_count; i++)
+    for (size_t i = 0; k->keys && i < k->issuer_count; i++)
         keys_slot_finish(&k->keys[i]);
     while (k->views) {
         struct keeper_view *v = k->views;
@@ -328,6 +365,12 @@ static void free_keeper(struct keeper *k)
     }
     snapshot_unref(k->current);
     free(k->keys);
+    for (size_t i = 0; i < k->issuer_count; i++) {
+        free(k->issuers[i].issuer);
+        free(k->issuers[i].jwks_url);
+    }
+    free(k->issuers);
+    free(k->token_url);
     loop_destroy(k->loop);
     if (k->client_key)
         crypto_cleanse(k->client_key, k->client_key_len);

@@ -4,6 +4,7 @@
  *   keeper_token.c  one token: fetched, renewed, refused         (keeper's thread)
  *   keeper_keys.c   one issuer's key set: fetched, refreshed     (keeper's thread)
  *   keeper_view.c   a worker's view: reading, asking, waiting    (that worker's thread)
+ *   keeper_reload.c another configuration                        (keeper's thread)
  *   keeper_policy.c when to fetch                                (pure) */
 #pragma once
 
@@ -89,9 +90,12 @@ struct keys_slot {
 };
 
 struct keeper {
-    const struct config *config;
+    const struct config *config; /* of now */
     const struct trust *trust;
     const struct keeper_limits *limits;
+    char *token_url;        /* owned, as the issuers: these two outlive configurations */
+    struct issuer *issuers; /* [issuer_count] */
+    size_t issuer_count;
     struct loop *loop;
     struct http_client *client;
     pthread_t thread;
@@ -101,12 +105,12 @@ struct keeper {
 
     /* the keeper's thread alone */
     struct token_slot tokens[KEEPER_TOKEN_COUNT];
-    struct keys_slot *keys; /* [config->issuer_count] */
+    struct keys_slot *keys; /* [issuer_count] */
     uint64_t last_generation;
     struct timer republish; /* memory was out */
 
-    atomic_uint waiting[KEEPER_WAITERS_COUNT]; /* in all views */
-    unsigned waiting_max[KEEPER_WAITERS_COUNT];
+    atomic_uint waiting[KEEPER_WAITERS_COUNT];          /* in all views */
+    _Atomic unsigned waiting_max[KEEPER_WAITERS_COUNT]; /* a reload changes them */
 
     pthread_mutex_t lock;            /* guards what follows, and the mailbox of each view */
     struct keeper_snapshot *current; /* never NULL while the thread runs */
@@ -119,6 +123,18 @@ NODISCARD enum err keeper_start_with(const struct config *config, const struct t
                                      const struct keeper_limits *limits, struct keeper **ret,
                                      struct err_text *reterr);
 
+/* The client of a keeper that goes by this configuration. */
+NODISCARD enum err keeper_make_client(struct loop *l, const struct config *config,
+                                      const struct trust *trust, struct http_client **ret,
+                                      struct err_text *reterr);
+/* What the configuration (and the client key, which is borrowed) says of a token of ours. */
+struct client_credentials keeper_credentials(enum keeper_token which, const struct config *config,
+                                             const char *key_pem, size_t key_pem_len);
+
+/* How many may wait, by BFF_MAX_IN_FLIGHT; and, on the keeper's thread, the metric of it. */
+void keeper_set_waiters(struct keeper *k);
+void keeper_show_waiters(const struct keeper *k);
+
 /* Hands the present state to all views. */
 void keeper_publish(struct keeper *k);
 
@@ -126,10 +142,16 @@ void token_slot_fetch(struct token_slot *t);
 /* As keeper_token_refused(). */
 void token_slot_refused(struct token_slot *t, uint64_t generation, bool background);
 void token_slot_ask(struct token_slot *t);
+/* Gives up the fetch that is under way, if there is one, as if it had not begun. */
+void token_slot_abandon(struct token_slot *t);
+/* Not wanted any more: no fetch, no token. */
+void token_slot_retire(struct token_slot *t);
 void token_slot_finish(struct token_slot *t);
 
 void keys_slot_fetch(struct keys_slot *s);
 void keys_slot_ask(struct keys_slot *s);
+/* As token_slot_abandon(). */
+void keys_slot_abandon(struct keys_slot *s);
 void keys_slot_finish(struct keys_slot *s);
 
 /* ---- a view: made by its worker, freed by keeper_stop(), because posts may still be on their way

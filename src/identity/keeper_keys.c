@@ -23,11 +23,20 @@ static void count_keys(const struct keeper *k)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < k->config->issuer_count; i++) {
+    for (size_t i = 0; i < k->issuer_count; i++) {
         if (k->keys[i].set)
             count += keyset_size(k->keys[i].set);
     }
     metric_set(M_JWKS_KEYS, 0, (int64_t)count);
+}
+
+void keys_slot_abandon(struct keys_slot *s)
+{
+    if (!s->call)
+        return;
+    call_cancel(s->call);
+    s->call = NULL;
+    fetch_abandoned(&s->state);
 }
 
 void keys_slot_finish(struct keys_slot *s)

@@ -34,6 +34,11 @@ void fetch_begins(struct fetch_state *s)
     s->fetching = true;
 }
 
+void fetch_abandoned(struct fetch_state *s)
+{
+    s->fetching = false;
+}
+
 void fetch_succeeds(struct fetch_state *s, int64_t now_ms, int64_t next_in_ms)
 {
     *s =

@@ -32,6 +32,8 @@ struct fetch_state {
 };
 
 void fetch_begins(struct fetch_state *s);
+/* As if it had not begun. */
+void fetch_abandoned(struct fetch_state *s);
 void fetch_succeeds(struct fetch_state *s, int64_t now_ms, int64_t next_in_ms);
 /* retry_after_s: the vendor's wish, -1: none. */
 void fetch_fails(struct fetch_state *s, const struct keeper_limits *limits, int64_t now_ms,

@@ -37,6 +37,26 @@ static void drop_token(struct token_slot *t)
     metric_set(M_TOKEN_EXPIRY, (unsigned)t->which, 0);
 }
 
+void token_slot_abandon(struct token_slot *t)
+{
+    if (!t->call)
+        return;
+    call_cancel(t->call);
+    t->call = NULL;
+    buf_finish(&t->body);
+    buf_finish(&t->basic);
+    fetch_abandoned(&t->state);
+}
+
+void token_slot_retire(struct token_slot *t)
+{
+    token_slot_abandon(t);
+    timer_stop(t->keeper->loop, &t->timer);
+    drop_token(t);
+    t->state = (struct fetch_state){0};
+    t->error[0] = '\0';
+}
+
 void token_slot_finish(struct token_slot *t)
 {
     drop_token(t);
@@ -124,7 +144,7 @@ static enum err start_call(struct token_slot *t, struct err_text *reterr)
     t->started_ms = loop_update_now(k->loop);
     const struct call_request request = {
         .method = HTTP_POST,
-        .url = k->config->token_url,
+        .url = k->token_url,
         .authorization = t->basic.len ? buf_str(&t->basic) : (struct str){0},
         .content_type = "application/x-www-form-urlencoded",
         .body = buf_str(&t->body),

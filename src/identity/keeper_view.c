@@ -78,7 +78,7 @@ bool keeper_token(const struct keeper_view *v, enum keeper_token which, struct t
 struct keyring keeper_keyring(const struct keeper_view *v)
 {
     return (struct keyring){
-        .issuers = v->keeper->config->issuers,
+        .issuers = v->keeper->issuers,
         .sets = v->snapshot->sets,
         .count = v->snapshot->issuer_count,
     };
@@ -197,7 +197,7 @@ static bool is_ready(const struct keeper_wait *w)
 static bool take_place(struct keeper *k, enum keeper_waiters kind)
 {
     if (atomic_fetch_add_explicit(&k->waiting[kind], 1, memory_order_relaxed) <
-        k->waiting_max[kind]) {
+        atomic_load_explicit(&k->waiting_max[kind], memory_order_relaxed)) {
         metric_gauge_add(M_KEEPER_WAITING, kind, 1);
         return true;
     }
@@ -402,8 +402,8 @@ struct keeper_view *keeper_view_create(struct keeper *k, struct loop *l)
 
     if (!v)
         return NULL;
-    v->asks.keys = calloc(k->config->issuer_count + 1, sizeof(bool));
-    v->spare_keys = calloc(k->config->issuer_count + 1, sizeof(bool));
+    v->asks.keys = calloc(k->issuer_count + 1, sizeof(bool));
+    v->spare_keys = calloc(k->issuer_count + 1, sizeof(bool));
     if (!v->asks.keys || !v->spare_keys) {
         v->closed = true;
         view_free(v);

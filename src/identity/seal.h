@@ -18,6 +18,8 @@ enum { SEAL_KEYS_MAX = 16, HANDLE_CHARS_MAX = 12288 };
  * maps to 78). */
 NODISCARD enum err seal_ring_load(const char *file, struct seal_ring **ret,
                                   struct err_text *reterr);
+/* NULL: out of memory. */
+NODISCARD struct seal_ring *seal_ring_copy(const struct seal_ring *r);
 void seal_ring_free(struct seal_ring *r); /* cleanses; accepts NULL */
 /* A key of its own for another purpose: HMAC-SHA256 of the label under the key that seals. */
 NODISCARD bool seal_ring_derive(const struct seal_ring *r, struct str label, uint8_t out[32]);

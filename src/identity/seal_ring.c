@@ -144,6 +144,15 @@ enum err seal_ring_load(const char *file, struct seal_ring **ret, struct err_tex
     return ERR_OK;
 }
 
+struct seal_ring *seal_ring_copy(const struct seal_ring *r)
+{
+    struct seal_ring *copy = malloc(sizeof(*copy));
+
+    if (copy)
+        *copy = *r;
+    return copy;
+}
+
 void seal_ring_free(struct seal_ring *r)
 {
     if (!r)

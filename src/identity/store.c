@@ -28,17 +28,28 @@ static bool tables_create(struct store *s, size_t challenges_max)
            s->tables[STORE_RATES_ADDRESS] && s->tables[STORE_LOCKOUTS];
 }
 
+static void set_limits(struct store *s, const struct config *config)
+{
+    atomic_store(&s->rate_user, config->rate_per_user);
+    atomic_store(&s->rate_address, config->rate_per_address);
+    atomic_store(&s->lockout_failures, config->lockout_failures);
+    atomic_store(&s->lockout_window_ms, config->lockout_window_s * 1000);
+    atomic_store(&s->upstream_max_per_second, config->upstream_max_per_second);
+}
+
+void store_configure(struct store *s, const struct config *config)
+{
+    set_limits(s, config);
+    refresh_table_set_replay(s->refreshes, config->refresh_replay_s);
+}
+
 enum err store_create(const struct config *config, struct store **ret, struct err_text *reterr)
 {
     struct store *s = calloc(1, sizeof(*s));
 
     if (!s)
         return ERR_NO_MEMORY;
-    s->rate_user = config->rate_per_user;
-    s->rate_address = config->rate_per_address;
-    s->lockout_failures = config->lockout_failures;
-    s->lockout_window_ms = config->lockout_window_s * 1000;
-    s->upstream_max_per_second = config->upstream_max_per_second;
+    set_limits(s, config);
     s->refreshes = refresh_table_create(config->refresh_replay_s);
     if (!s->refreshes || !tables_create(s, (size_t)config->used_challenges_max)) {
         store_destroy(s);

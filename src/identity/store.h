@@ -52,6 +52,9 @@ void store_metrics_watch(struct store *s);
 NODISCARD enum err store_create(const struct config *config, struct store **ret,
                                 struct err_text *reterr);
 void store_destroy(struct store *s);
+/* Takes the limits and the replay window of another configuration; what was counted stays, and so
+ * do the sizes of the tables. Any thread. */
+void store_configure(struct store *s, const struct config *config);
 
 /* Marks the challenge used until expires_ms (monotonic). ERR_OK: it was not used before.
  * ERR_CHALLENGE_USED, ERR_OVERLOADED (table full of unexpired entries). */

@@ -18,10 +18,11 @@ struct store {
     uint8_t mac_key[SHA256_BYTES];
     struct table *tables[STORE_TABLE_COUNT]; /* owned; NULL for STORE_REFRESHES */
     struct refresh_table *refreshes;         /* owned */
-    struct rate rate_user, rate_address;
-    int64_t lockout_failures, lockout_window_ms;
-    int64_t upstream_max_per_second; /* 0: no limit */
-    _Atomic int64_t upstream_next;   /* when a steady caller would come next, see store_limits.c */
+    /* Limits, which a reload changes under way: each is read once for one question. */
+    _Atomic struct rate rate_user, rate_address;
+    _Atomic int64_t lockout_failures, lockout_window_ms;
+    _Atomic int64_t upstream_max_per_second; /* 0: no limit */
+    _Atomic int64_t upstream_next; /* when a steady caller would come next, see store_limits.c */
 };
 
 /* The MAC that stands for what a peer chose. False: it could not be made. */
@@ -30,5 +31,6 @@ NODISCARD bool store_key_pair(const struct store *s, struct str a, struct str b,
                               struct table_key *ret);
 
 NODISCARD struct refresh_table *refresh_table_create(int64_t replay_s);
+void refresh_table_set_replay(struct refresh_table *r, int64_t replay_s);
 void refresh_table_destroy(struct refresh_table *r);
 struct table *refresh_table_ground(struct refresh_table *r);

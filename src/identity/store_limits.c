@@ -86,7 +86,8 @@ static enum err rate_check(struct store *s, const struct rate_case *c, struct st
 
 enum err store_rate_user(struct store *s, struct str who, int64_t now_ms, int *ret_retry_after_s)
 {
-    const struct rate_case c = {STORE_RATES_USER, STORE_LIMIT_RATE_USER, s->rate_user};
+    const struct rate_case c = {STORE_RATES_USER, STORE_LIMIT_RATE_USER,
+                                atomic_load_explicit(&s->rate_user, memory_order_relaxed)};
 
     return rate_check(s, &c, who, now_ms, ret_retry_after_s);
 }
@@ -94,7 +95,8 @@ enum err store_rate_user(struct store *s, struct str who, int64_t now_ms, int *r
 enum err store_rate_address(struct store *s, struct str address, int64_t now_ms,
                             int *ret_retry_after_s)
 {
-    const struct rate_case c = {STORE_RATES_ADDRESS, STORE_LIMIT_RATE_ADDRESS, s->rate_address};
+    const struct rate_case c = {STORE_RATES_ADDRESS, STORE_LIMIT_RATE_ADDRESS,
+                                atomic_load_explicit(&s->rate_address, memory_order_relaxed)};
 
     return rate_check(s, &c, address, now_ms, ret_retry_after_s);
 }
@@ -105,14 +107,17 @@ enum err store_rate_address(struct store *s, struct str address, int64_t now_ms,
 enum err store_upstream_permit(struct store *s, int64_t now_ms)
 {
     static const int64_t CALL = 1000;
-    const int64_t now = now_ms * s->upstream_max_per_second;
-    const int64_t burst = CALL * s->upstream_max_per_second;
+    const int64_t max = atomic_load_explicit(&s->upstream_max_per_second, memory_order_relaxed);
+    const int64_t now = now_ms * max;
+    const int64_t burst = CALL * max;
 
-    if (s->upstream_max_per_second == 0)
+    if (max == 0)
         return ERR_OK;
     int64_t next = atomic_load_explicit(&s->upstream_next, memory_order_relaxed);
     for (;;) {
-        const int64_t wanted = (next > now ? next : now) + CALL;
+        /* Further ahead than any caller can have put it: in the units of another max. */
+        const bool stale = next - now > 2 * burst;
+        const int64_t wanted = (next > now && !stale ? next : now) + CALL;
         if (wanted - now > burst)
             break;
         if (atomic_compare_exchange_weak_explicit(&s->upstream_next, &next, wanted,
@@ -131,6 +136,19 @@ struct lockout_count {
     uint32_t previous, current;
 };
 _Static_assert(sizeof(struct lockout_count) == STORE_LOCKOUT_BYTES, "value size of the lockouts");
+
+struct lockout_limit {
+    int64_t failures; /* 0: off */
+    int64_t window_ms;
+};
+
+static struct lockout_limit lockout_limit(const struct store *s)
+{
+    return (struct lockout_limit){
+        atomic_load_explicit(&s->lockout_failures, memory_order_relaxed),
+        atomic_load_explicit(&s->lockout_window_ms, memory_order_relaxed),
+    };
+}
 
 static void lockout_slide(struct lockout_count *count, int64_t length_ms, int64_t now_ms)
 {
@@ -168,17 +186,18 @@ static int64_t lockout_wait_ms(const struct lockout_count *count, int64_t length
 enum err store_lockout_check(struct store *s, struct str user, struct str key_id, int64_t now_ms,
                              int *ret_retry_after_s)
 {
+    const struct lockout_limit limit = lockout_limit(s);
     struct table_key key;
     int64_t wait_ms = 0;
 
-    if (s->lockout_failures == 0)
+    if (limit.failures == 0)
         return ERR_OK;
     if (!store_key_pair(s, user, key_id, &key))
         return ERR_INTERNAL;
     struct table_look look = table_find(s->tables[STORE_LOCKOUTS], &key, now_ms);
     if (look.value) {
-        lockout_slide(look.value, s->lockout_window_ms, now_ms);
-        wait_ms = lockout_wait_ms(look.value, s->lockout_window_ms, s->lockout_failures, now_ms);
+        lockout_slide(look.value, limit.window_ms, now_ms);
+        wait_ms = lockout_wait_ms(look.value, limit.window_ms, limit.failures, now_ms);
     }
     table_release(&look);
     if (wait_ms == 0)
@@ -190,18 +209,19 @@ enum err store_lockout_check(struct store *s, struct str user, struct str key_id
 
 void store_lockout_failed(struct store *s, struct str user, struct str key_id, int64_t now_ms)
 {
+    const struct lockout_limit limit = lockout_limit(s);
     struct table_key key;
 
-    if (s->lockout_failures == 0 || !store_key_pair(s, user, key_id, &key))
+    if (limit.failures == 0 || !store_key_pair(s, user, key_id, &key))
         return;
-    const int64_t expires_ms = now_ms + 2 * s->lockout_window_ms;
+    const int64_t expires_ms = now_ms + 2 * limit.window_ms;
     struct table_look look = table_find(s->tables[STORE_LOCKOUTS], &key, now_ms);
     const bool there = look.value || table_add(&look, &key, now_ms, expires_ms);
     if (there) {
         struct lockout_count *count = look.value;
         if (count->current == 0 && count->previous == 0)
             count->window_ms = now_ms;
-        lockout_slide(count, s->lockout_window_ms, now_ms);
+        lockout_slide(count, limit.window_ms, now_ms);
         if (count->current < UINT32_MAX)
             count->current++;
         table_expire_at(&look, expires_ms);
@@ -215,7 +235,7 @@ void store_lockout_succeeded(struct store *s, struct str user, struct str key_id
 {
     struct table_key key;
 
-    if (s->lockout_failures == 0 || !store_key_pair(s, user, key_id, &key))
+    if (lockout_limit(s).failures == 0 || !store_key_pair(s, user, key_id, &key))
         return;
     struct table_look look = table_find(s->tables[STORE_LOCKOUTS], &key, now_ms);
     if (look.value)

@@ -109,6 +109,13 @@ struct refresh_table *refresh_table_create(int64_t replay_s)
     return r;
 }
 
+void refresh_table_set_replay(struct refresh_table *r, int64_t replay_s)
+{
+    (void)pthread_mutex_lock(&r->lock);
+    r->replay_ms = replay_s * 1000;
+    (void)pthread_mutex_unlock(&r->lock);
+}
+
 void refresh_table_destroy(struct refresh_table *r)
 {
     if (!r)

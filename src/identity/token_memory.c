@@ -14,9 +14,12 @@ enum { NEIGHBOURS = 8 };
 enum look { LOOK_HIT, LOOK_MISS };
 static const char *const LOOK_LABELS[] = {[LOOK_HIT] = "hit", [LOOK_MISS] = "miss", "_OTHER"};
 
-enum dropped { DROPPED_FULL, DROPPED_TIME, DROPPED_KEYS };
-static const char *const DROPPED_LABELS[] = {
-    [DROPPED_FULL] = "full", [DROPPED_TIME] = "time", [DROPPED_KEYS] = "keys", "_OTHER"};
+enum dropped { DROPPED_FULL, DROPPED_TIME, DROPPED_KEYS, DROPPED_POLICY };
+static const char *const DROPPED_LABELS[] = {[DROPPED_FULL] = "full",
+                                             [DROPPED_TIME] = "time",
+                                             [DROPPED_KEYS] = "keys",
+                                             [DROPPED_POLICY] = "policy",
+                                             "_OTHER"};
 
 struct remembered {
     struct token_id id;
@@ -82,19 +85,24 @@ static void slot_drop(struct token_memory *m, struct slot *slot, enum dropped wh
     metric_add(M_TOKEN_MEMORY_DROPPED, why, 0, 1);
 }
 
-static void clear_all(struct token_memory *m)
+static void clear_all(struct token_memory *m, enum dropped why)
 {
     for (size_t i = 0; m->count > 0 && i < m->slot_count; i++) {
         if (m->slots[i].token)
-            slot_drop(m, &m->slots[i], DROPPED_KEYS);
+            slot_drop(m, &m->slots[i], why);
     }
+}
+
+void token_memory_forget(struct token_memory *m)
+{
+    clear_all(m, DROPPED_POLICY);
 }
 
 void token_memory_destroy(struct token_memory *m)
 {
     if (!m)
         return;
-    clear_all(m);
+    clear_all(m, DROPPED_KEYS);
     for (size_t i = 0; m->sets && i < m->issuer_count; i++)
         keyset_unref(m->sets[i]);
     free(m->sets);
@@ -108,7 +116,7 @@ static void follow_keys(struct token_memory *m, const struct keyring *keys)
     for (size_t i = 0; i < m->issuer_count; i++) {
         if (m->sets[i] == keys->sets[i])
             continue;
-        clear_all(m);
+        clear_all(m, DROPPED_KEYS);
         keyset_unref(m->sets[i]);
         m->sets[i] = keys->sets[i] ? keyset_ref(keys->sets[i]) : NULL;
     }

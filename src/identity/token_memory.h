@@ -23,13 +23,16 @@ NODISCARD struct token_memory *token_memory_create(size_t tokens_max, size_t iss
 /* Cleanses; accepts NULL. */
 void token_memory_destroy(struct token_memory *m);
 
+/* The policy has changed: all tokens are verified anew. */
+void token_memory_forget(struct token_memory *m);
+
 /* False: it could not be hashed. */
 NODISCARD bool token_id_of(struct str token, struct token_id *ret);
 
 /* True: this access token was verified before under the very key sets of `keys`, and its times are
  * such that the verifier would pass it at now_s; *ret is what it said, without `payload`, texts
  * from the arena. False: verify it. Any change of a key set forgets everything. policy is the one
- * of all calls. */
+ * of all calls since token_memory_forget(). */
 NODISCARD bool token_memory_find(struct token_memory *m, const struct jwt_policy *policy,
                                  const struct keyring *keys, const struct token_id *id,
                                  int64_t now_s, struct arena *arena, struct jwt_claims *ret);

@@ -262,6 +262,22 @@ enum err http_server_create(struct loop *l, const struct http_server_options *op
     return ERR_OK;
 }
 
+void http_server_configure(struct http_server *s, const struct http_server_options *options)
+{
+    struct http_server_options *o = &s->options;
+
+    o->trusted_proxies = options->trusted_proxies;
+    o->header_timeout_ms = options->header_timeout_ms;
+    o->body_timeout_ms = options->body_timeout_ms;
+    o->idle_timeout_ms = options->idle_timeout_ms;
+    o->request_timeout_ms = options->request_timeout_ms;
+    o->body_max_bytes = options->body_max_bytes;
+    o->uri_max_bytes = options->uri_max_bytes;
+    o->in_flight_max = options->in_flight_max;
+    o->hold = options->hold;
+    s->limits = (struct gate_limits){o->uri_max_bytes, o->header_max_bytes, o->body_max_bytes};
+}
+
 void http_server_quiesce(struct http_server *s)
 {
     accept_stop(s);

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/hold.h"
 #include "net/address.h"
 #include "net/loop.h"
 
@@ -66,10 +67,15 @@ struct http_server_options {
     _Atomic unsigned *in_flight;   /* shared counter, borrowed */
     const _Atomic bool *draining;  /* borrowed: new requests are answered, with Connection: close */
     const _Atomic bool *refusing;  /* borrowed: new counted requests get 503 draining */
+    struct hold *hold;             /* taken by each request for its life; NULL: none */
 };
 
 NODISCARD enum err http_server_create(struct loop *l, const struct http_server_options *options,
                                       struct http_server **ret, struct err_text *reterr);
+/* Takes what may change under way: trusted_proxies, the timeouts, body_max_bytes, uri_max_bytes,
+ * in_flight_max and hold; the rest stays. A request under way keeps its deadline, its body's
+ * ceiling and its hold; the new one is for those that begin from here on. */
+void http_server_configure(struct http_server *s, const struct http_server_options *options);
 /* Stops taking connections; those that are open go on. The caller may close listen_fd once all
  * servers that share it are quiet. */
 void http_server_quiesce(struct http_server *s);

@@ -109,7 +109,8 @@ struct request {
     struct route_match match;
     struct buf body;
     bool header_seen;
-    bool in_flight; /* counted in *server->options.in_flight */
+    bool in_flight;    /* counted in *server->options.in_flight */
+    struct hold *hold; /* taken when it began; NULL: none */
 
     char id[REQUEST_ID_BYTES];
     char traceparent[TRACEPARENT_BYTES];

@@ -83,6 +83,9 @@ struct request *request_begin(struct http_conn *conn, struct str target)
         return NULL;
     }
     req->target_bytes = target.len;
+    req->hold = conn->server->options.hold;
+    if (req->hold)
+        hold_take(req->hold);
     req->conn = conn;
     conn->req = req;
     if (conn->phase != CONN_HEADER)
@@ -289,6 +292,7 @@ static bool on_header(struct request *req, const char *method, const char *versi
     const struct gate_verdict v = collected ? check_header(req) : full;
     if (v.code != ERR_OK)
         return refuse(req, &v);
+    req->body.max = req->server->limits.body_max_bytes; /* as of now, whatever comes meanwhile */
     conn_enter(req->conn, CONN_BODY);
     return true;
 }
@@ -302,7 +306,7 @@ static bool on_body(struct request *req, const char *data, size_t *data_bytes)
     if (req->answer.status != 0)
         return true; /* refused: read to its end and dropped */
     enum err e = ERR_PAYLOAD_TOO_LARGE;
-    if (bytes <= req->server->limits.body_max_bytes - req->body.len) {
+    if (bytes <= req->body.max - req->body.len) {
         buf_append(&req->body, (struct str){data, bytes});
         if (buf_ok(&req->body))
             return true;
@@ -427,5 +431,8 @@ void request_end(struct request *req, bool client_left)
     req->conn->req = NULL;
     if (req->conn->phase != CONN_CUT)
         conn_enter(req->conn, CONN_IDLE);
+    struct hold *hold = req->hold;
     give_back(req);
+    if (hold)
+        hold_put(hold);
 }

@@ -91,6 +91,10 @@ enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 4, METRIC_LABEL_VALUES_MAX = 128
       "loop,clock")                                                                                \
     X(M_LOG_DROPPED, "bff_log_dropped_total", METRIC_COUNTER,                                      \
       "Log lines dropped because the reader was slow", "")                                         \
+    X(M_CONFIG_RELOAD, "bff_config_reload_total", METRIC_COUNTER, "Reloads of the configuration",  \
+      "result")                                                                                    \
+    X(M_CONFIG_LOADED_AT, "bff_config_loaded_timestamp_seconds", METRIC_GAUGE,                     \
+      "When the configuration in use was taken up, at start or by a reload, Unix seconds", "")     \
     X(M_BUILD_INFO, "bff_build_info", METRIC_GAUGE, "Version of the service", "version")
 
 enum metric {

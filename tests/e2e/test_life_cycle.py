@@ -10,33 +10,13 @@ import time
 
 import pytest
 
+from harness.background import InBackground
 from harness.device import unique
 from harness.hostile import Reply
 from harness.paths import SANITIZER
 from harness.waiting import until
 
 START = {"user_id": "user-1"}
-
-
-class InBackground(threading.Thread):
-    """A request whose answer is waited for later."""
-
-    def __init__(self, call):
-        super().__init__(daemon=True)
-        self._call = call
-        self._outcome = None
-        self.start()
-
-    def run(self):
-        try:
-            self._outcome = self._call()
-        except (OSError, EOFError) as lost:
-            self._outcome = lost
-
-    def answer(self):
-        self.join(60)
-        assert not self.is_alive()
-        return self._outcome
 
 
 # ---- readiness
@@ -242,13 +222,6 @@ def test_sigint_skips_the_delay(bff, hostile):
     service.signal(signal.SIGINT)
     assert service.wait() == 0
     assert time.monotonic() - began < 30
-
-
-def test_sighup_does_not_end_it(bff, hostile):
-    service = bff(hostile)
-    service.signal(signal.SIGHUP)
-    service.wait_event("service.reload_unsupported")
-    assert service.management().get("/readyz").status == 200
 
 
 def test_it_ends_while_the_vendor_cannot_be_reached(bff, start_hostile):

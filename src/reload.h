@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a SIGHUP does: reads the configuration again, checks it as at start, and has the service go
+ * on with it; or tells why not and leaves everything as it was. */
+#pragma once
+
+#include "service.h"
+
+/* Label values of the reload's metrics; before metrics_start(). */
+void reload_register_metrics(void);
+
+/* The configuration of the start is in use: for the metric. */
+void reload_note_start(void);
+/* Log and metrics tell how it went. inputs: those of the start. */
+void reload(struct service *s, const struct config_inputs *inputs);
+/* A SIGHUP that comes too late. */
+void reload_ignore(void);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * keeper_reload: new credentials fetch a token while the old one serves, what is under way with the
+ * old ones is given up, and the old configuration is not looked at again. */
+#include "keeper_bench.h"
+#include "unit.h"
+
+static struct err_text text;
+
+static bool token_is_there(void)
+{
+    struct token_now now;
+
+    return keeper_token(bench.view, KEEPER_CLIENT_TOKEN, &now);
+}
+
+static bool second_token_is_there(void)
+{
+    struct token_now now;
+
+    return keeper_token(bench.view, KEEPER_CLIENT_TOKEN, &now) &&
+           str_is(now.authorization, "Bearer t-2");
+}
+
+static bool two_calls_came(void)
+{
+    return atomic_load(&vendor.token_calls) == 2;
+}
+
+/* The next configuration; on the heap, so that a sanitizer sees who still reads the one before. */
+static struct config *copy_config(void)
+{
+    struct config *copy = malloc(sizeof(*copy));
+
+    ck_assert_ptr_nonnull(copy);
+    *copy = bench.config;
+    return copy;
+}
+
+START_TEST(the_same_credentials_fetch_nothing)
+{
+    bench_set_up();
+    bench_start();
+    bench_run_until(token_is_there);
+    struct config *first = copy_config(), *second = copy_config();
+    ck_assert_int_eq(keeper_reload(bench.keeper, first, NULL, &text), ERR_OK);
+    ck_assert_int_eq(keeper_reload(bench.keeper, second, NULL, &text), ERR_OK);
+    free(first);
+    ck_assert_uint_eq(atomic_load(&vendor.token_calls), 1);
+    ck_assert_int_eq(wait_kid("k-1"), ERR_OK);
+    ck_assert(token_is_there());
+    bench_tear_down();
+    free(second);
+}
+END_TEST
+
+START_TEST(the_old_token_serves_until_the_new_one_is_there)
+{
+    bench_set_up();
+    bench_start();
+    bench_run_until(token_is_there);
+    atomic_store(&vendor.hold_token, true);
+    struct config *next = copy_config();
+    next->client_secret = (char *)"another";
+    ck_assert_int_eq(keeper_reload(bench.keeper, next, NULL, &text), ERR_OK);
+    bench_run_until(two_calls_came);
+    ck_assert(token_is_there() && !second_token_is_there());
+    atomic_store(&vendor.hold_token, false);
+    /* The held call is given up with the next credentials. */
+    struct config *last = copy_config();
+    last->client_secret = (char *)"a third";
+    ck_assert_int_eq(keeper_reload(bench.keeper, last, NULL, &text), ERR_OK);
+    free(next);
+    struct token_now before, now;
+    ck_assert(keeper_token(bench.view, KEEPER_CLIENT_TOKEN, &before));
+    do
+        bench_run_until(token_is_there);
+    while (keeper_token(bench.view, KEEPER_CLIENT_TOKEN, &now) &&
+           now.generation == before.generation);
+    ck_assert_uint_eq(atomic_load(&vendor.token_calls), 3);
+    bench_tear_down();
+    free(last);
+}
+END_TEST
+
+START_TEST(another_pool_begins_again_what_is_under_way)
+{
+    bench_set_up();
+    atomic_store(&vendor.hold_token, true);
+    bench_start();
+    while (atomic_load(&vendor.token_calls) == 0)
+        ;
+    atomic_store(&vendor.hold_token, false);
+    struct config *next = copy_config();
+    next->upstream_connect_timeout_ms = 1999;
+    ck_assert_int_eq(keeper_reload(bench.keeper, next, NULL, &text), ERR_OK);
+    bench_run_until(token_is_there);
+    ck_assert_uint_eq(atomic_load(&vendor.token_calls), 2);
+    bench_tear_down();
+    free(next);
+}
+END_TEST
+
+START_TEST(an_admin_client_comes_and_goes)
+{
+    bench_set_up();
+    bench_start();
+    bench_run_until(token_is_there);
+    struct config *with = copy_config(), *without = copy_config();
+    with->admin_client_id = (char *)"admin";
+    with->admin_client_secret = (char *)"secret";
+    ck_assert_int_eq(keeper_reload(bench.keeper, with, NULL, &text), ERR_OK);
+    bench_run_until(two_calls_came);
+    ck_assert_int_eq(keeper_reload(bench.keeper, without, NULL, &text), ERR_OK);
+    free(with);
+    struct keeper_status status;
+    keeper_status(bench.keeper, &status);
+    ck_assert(!status.token_wanted[KEEPER_ADMIN_TOKEN] && !status.token_ok[KEEPER_ADMIN_TOKEN]);
+    bench_tear_down();
+    free(without);
+}
+END_TEST
+
+START_TEST(a_missing_client_key_changes_nothing)
+{
+    bench_set_up();
+    bench_start();
+    bench_run_until(token_is_there);
+    struct config *next = copy_config();
+    next->client_auth = CLIENT_AUTH_PRIVATE_KEY_JWT;
+    next->client_key_file = (char *)"/nonexistent.pem";
+    ck_assert_int_ne(keeper_reload(bench.keeper, next, NULL, &text), ERR_OK);
+    ck_assert_ptr_nonnull(strstr(text.text, "/nonexistent.pem"));
+    free(next);
+    ck_assert(token_is_there());
+    ck_assert_int_eq(wait_kid("k-1"), ERR_OK);
+    bench_tear_down();
+}
+END_TEST
+
+int main(void)
+{
+    if (!bench_init())
+        return EXIT_FAILURE;
+    TCase *t = tcase_create("keeper_reload");
+    tcase_add_test(t, the_same_credentials_fetch_nothing);
+    tcase_add_test(t, the_old_token_serves_until_the_new_one_is_there);
+    tcase_add_test(t, another_pool_begins_again_what_is_under_way);
+    tcase_add_test(t, an_admin_client_comes_and_goes);
+    tcase_add_test(t, a_missing_client_key_changes_nothing);
+    const int failed = unit_run(t, "keeper_reload");
+    bench_finish();
+    return failed;
+}
