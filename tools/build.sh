@@ -33,7 +33,8 @@ build_in() {
 # shellcheck disable=SC2034
 BINARIES="src/biometrics-bff emulator/mosaic-emulator phone/virtual-phone"
 
-# exec_tests DIR SUITE [FILTER]: never returns. SUITE: all, or threads (what a thread sanitizer needs).
+# exec_tests DIR SUITE [FILTER]: never returns. SUITE: all, asan (and broken input from the vendor), or
+# threads (what a thread sanitizer needs).
 exec_tests() {
     local dir=$1
     export BFF_TEST_REPORT_DIR=${BFF_TEST_REPORT_DIR:-$PWD/$dir/reports}

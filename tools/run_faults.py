@@ -24,7 +24,9 @@ def run(options):
     after_test = options.after_test and kept.exists()
     name = "faults.json"
     (rows_dir / name).unlink(missing_ok=True)
-    settings = {"BFF_ROWS_NAME": name, "BFF_FAULTS_ROWS": ",".join(options.rows)}
+    # Many of them wait for deadlines to pass, so more than there are processors run at a time.
+    jobs = os.environ.get("BFF_TEST_JOBS", str(2 * (os.cpu_count() or 1)))
+    settings = {"BFF_TEST_JOBS": jobs, "BFF_ROWS_NAME": name, "BFF_FAULTS_ROWS": ",".join(options.rows)}
     if options.long:
         settings["BFF_FAULTS_LONG"] = "1"
     _, failed, _ = run_tests.run_pytest(options.build, options.reports, "faults",
@@ -85,9 +87,9 @@ def loop_lag(entries):
     seen = [(entry["loop_lag_ms"], name) for name, entry in entries.items() if entry["loop_lag_ms"]]
     if not seen:
         return f"largest loop lag: not measured{left_out}"
-    cpu, name = max((lag["cpu"], name) for lag, name in seen)
+    cpu, name, service = max((lag["cpu"], name, lag["service"]) for lag, name in seen)
     wall = max(lag["wall"] for lag, _ in seen)
-    return (f"largest loop lag: {cpu:g} ms of processor time (in {name}), {wall:g} ms on the wall clock, "
+    return (f"largest loop lag: {cpu:g} ms of processor time (service {service!r}, ended by {name}), {wall:g} ms on the wall clock, "
             f"of {len(seen)} tests{left_out}")
 
 

@@ -31,6 +31,9 @@ THREADED_UNIT = "conn_share|crypto_trust|log|metrics|keeper|store|loop|seal|http
 ONE_PATH_E2E = ("test_jwt_attacks.py", "test_framing.py", "test_json_bodies.py", "test_json_from_the_vendor.py",
                 "test_openapi.py", "test_configuration.py", "test_commands.py", "test_harness.py")
 
+# Under AddressSanitizer also the tests of faults that feed the service broken answers, handshakes and frames.
+BROKEN_INPUT = "faults/test_upstream_*.py"
+
 
 def unit_counts(tests):
     """Counts of a meson test log: libcheck's own totals where a test printed them."""
@@ -110,8 +113,8 @@ def run_pytest(build, reports, name, arguments, settings=None):
     return passed, 0 if status in (0, 5) else 1, skipped
 
 
-def run_e2e(build, reports, expression, ignored):
-    arguments = ["e2e", *(f"--ignore=e2e/{name}" for name in ignored)]
+def run_e2e(build, reports, expression, ignored, more=()):
+    arguments = ["e2e", *more, *(f"--ignore=e2e/{name}" for name in ignored)]
     return run_pytest(build, reports, "e2e", arguments + (["-k", expression] if expression else []))
 
 
@@ -149,7 +152,7 @@ def print_reports(reports):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", required=True, type=pathlib.Path)
-    parser.add_argument("--suite", choices=("all", "threads"), default="all")
+    parser.add_argument("--suite", choices=("all", "asan", "threads"), default="all")
     parser.add_argument("--filter", default="")
     options = parser.parse_args()
 
@@ -161,7 +164,9 @@ def main():
     unit = run_unit(options.build, options.filter and re.escape(options.filter)
                     or (THREADED_UNIT if threads else ""))
     sys.stdout.flush()
-    e2e = run_e2e(options.build, reports, options.filter, ONE_PATH_E2E if threads else ())
+    more = sorted(str(path.relative_to(ROOT / "tests")) for path in (ROOT / "tests").glob(BROKEN_INPUT))
+    e2e = run_e2e(options.build, reports, options.filter, ONE_PATH_E2E if threads else (),
+                  more if options.suite == "asan" else ())
 
     print()
     print(f"unit: {unit[0]} passed, {unit[1]} failed")

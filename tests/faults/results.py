@@ -2,7 +2,7 @@
 """What the tests of the rows came to, as pytest runs them: collected in the main process, kept as JSON
 for the table that `./dev faults` prints. A test's entry:
 {"rows": [...], "outcome": "passed" | "failed" | "skipped", "reason": "...", "seconds": s,
- "figures": [...], "loop_lag_ms": {"wall": ms, "cpu": ms} or null, "lag_excepted": "..." or null}"""
+ "figures": [...], "loop_lag_ms": what harness/loop_lag.py saw, or null, "lag_excepted": "..." or null}"""
 import json
 import os
 

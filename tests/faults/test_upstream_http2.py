@@ -164,8 +164,10 @@ def test_a_stream_that_stalls_holds_up_nothing_beside_it(stage):
 @pytest.mark.parametrize("operation", ["start", "register"])
 def test_a_vendor_that_lets_no_body_through_costs_the_deadline(tmp_path, keep, operation):
     scene = keep(Scene(tmp_path, HostileH2(tmp_path)))
-    service = scene.other("hasty", BFF_REQUEST_TIMEOUT_MS="800")
+    service = scene.other("hasty", BFF_REQUEST_TIMEOUT_MS="800", BFF_WORKERS="1", BFF_UPSTREAM_MAX_CONNECTIONS="1")
     scene.vendor.initial_window = 0
+    # A call without a body, so that the connection is there and the vendor's settings are known.
+    assert ready(scene, "face_revoke_me", service)().status == 204
     assert_problem(ready(scene, operation, service)(), 504, "upstream_timeout", retry_after_sending(operation))
     assert scene.vendor.calls(operation) == []
     service.wait_idle()
