@@ -83,6 +83,7 @@ void gate_field(struct gate_facts *facts, struct str name, struct str value)
         {"host", &facts->hosts, &facts->host},
         {"authorization", &facts->authorizations, NULL},
         {"content-type", &facts->content_types, &facts->content_type},
+        {"content-encoding", &facts->content_encodings, &facts->content_encoding},
         {"expect", &facts->expects, &facts->expect},
     };
     facts->bad_name |= !is_token(name);
@@ -321,6 +322,10 @@ struct gate_verdict gate_check_json_body(const struct gate_facts *facts)
         return refuse(ERR_UNSUPPORTED_MEDIA_TYPE, "no Content-Type");
     if (!gate_is_json(facts->content_type))
         return refuse(ERR_UNSUPPORTED_MEDIA_TYPE, "Content-Type is not JSON in UTF-8");
+    /* Nothing is decoded: what calls itself compressed is not read as if it were not. */
+    if (facts->content_encodings > 1 ||
+        (facts->content_encodings == 1 && !str_eq_nocase(facts->content_encoding, STR("identity"))))
+        return refuse(ERR_UNSUPPORTED_MEDIA_TYPE, "a Content-Encoding");
     if (gate_body(facts, &bytes) == GATE_BODY_ABSENT)
         return refuse(ERR_INVALID_JSON, "no body");
     return PASSED;

@@ -24,6 +24,8 @@ struct gate_facts {
     size_t authorizations;
     size_t content_types;
     struct str content_type;
+    size_t content_encodings;
+    struct str content_encoding;
     size_t expects;
     struct str expect;
     bool bad_name;  /* a field name that is no token */

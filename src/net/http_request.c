@@ -153,14 +153,14 @@ void request_abandon(struct request *req)
 
 static void on_gone_later(struct deferred *d)
 {
-    request_notice_gone(d->arg);
+    request_look_after_client(d->arg);
 }
 
 void request_on_gone(struct request *req, void (*fn)(void *arg), void *arg)
 {
     req->on_gone = fn;
     req->on_gone_arg = arg;
-    if (fn && req->conn->client_left)
+    if (fn && (req->conn->client_left || req->conn->input_ended))
         loop_defer(req->server->loop, &req->gone_later, on_gone_later, req);
 }
 

@@ -126,7 +126,8 @@ void request_reply_static(struct request *req, int status, const char *content_t
 /* problem+json; also writes the failure's reason and code into the access line. */
 void request_fail(struct request *req, const struct failure *f);
 
-/* fn(arg) runs once when the client has left before the answer. It may end the request
+/* fn(arg) runs once when the client has left before the answer (one that has only ended its side of
+ * the connection is still there). It may end the request
  * (request_abandon()) after cancelling what is safe to cancel, or do nothing and let the work
  * finish. NULL clears. */
 void request_on_gone(struct request *req, void (*fn)(void *arg), void *arg);

@@ -11,25 +11,101 @@
 
 #include "net/http_server_int.h"
 
-/* How long a client may take to read the answer that ends its connection. */
-enum { CUT_GRACE_MS = 1000 };
+enum {
+    CUT_GRACE_MS = 1000, /* for reading the answer that ends the connection */
+    WAKE_PARSER_MS = 1,  /* the parser runs at the end of the turn */
+};
 
-void request_notice_gone(struct request *req)
+static void on_deadline(struct timer *t);
+
+/* Whether a client that ended its side has gone altogether or waits for its answer shows only when
+ * something is sent: who has gone resets the connection. Any HTTP/1.1 client takes an interim
+ * answer (RFC 9110 §15.2). False: it has gone. */
+static bool may_still_read(struct request *req)
+{
+    static const char INTERIM[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (req->facts.http_1_0)
+        return false;
+    if (req->asked_whether_gone)
+        return true;
+    req->asked_whether_gone = true;
+    return send(req->conn->fd, INTERIM, sizeof(INTERIM) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) ==
+           sizeof(INTERIM) - 1;
+}
+
+void request_look_after_client(struct request *req)
 {
     void (*fn)(void *arg) = req->on_gone;
     if (!fn || req->phase != REQUEST_SUSPENDED)
         return;
+    if (!req->conn->client_left && may_still_read(req))
+        return;
+    req->conn->client_left = true;
     req->on_gone = NULL;
     fn(req->on_gone_arg);
+}
+
+/* An end of stream that came together with bytes is lost on the parser, whose reads are
+ * edge-triggered: this wakes it once more. What is queued can still be read. */
+void conn_wake_parser(struct http_conn *conn)
+{
+    (void)shutdown(conn->fd, SHUT_RD);
+}
+
+static int64_t limit_ms(const struct http_conn *conn)
+{
+    const struct http_server_options *o = &conn->server->options;
+    switch (conn->phase) {
+    case CONN_FRESH:
+    case CONN_HEADER:
+        return o->header_timeout_ms;
+    case CONN_BODY:
+    case CONN_ANSWERING:
+        return o->body_timeout_ms;
+    case CONN_IDLE:
+        return o->idle_timeout_ms;
+    case CONN_CUT:
+        return CUT_GRACE_MS;
+    case CONN_HANDLING:
+        break;
+    }
+    return -1;
+}
+
+static void set_clock(struct http_conn *conn)
+{
+    const int64_t ms = limit_ms(conn);
+    if (ms < 0)
+        timer_stop(conn->server->loop, &conn->timer);
+    else
+        timer_start(conn->server->loop, &conn->timer, conn->phase_since_ms + ms, on_deadline, conn);
+}
+
+static void on_wake(struct timer *t)
+{
+    struct http_conn *conn = t->arg;
+    conn_wake_parser(conn);
+    set_clock(conn);
+}
+
+/* What has not come by now never will. */
+static void hurry(struct http_conn *conn)
+{
+    if (conn->phase == CONN_FRESH || conn->phase == CONN_HEADER || conn->phase == CONN_BODY)
+        timer_start(conn->server->loop, &conn->timer,
+                    loop_now_ms(conn->server->loop) + WAKE_PARSER_MS, on_wake, conn);
 }
 
 static void on_socket(struct watch *w, uint32_t events)
 {
     struct http_conn *conn = w->arg;
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
-        conn->client_left = true;
+        conn->input_ended = true;
+        hurry(conn);
+        if (events & (EPOLLHUP | EPOLLERR))
+            conn->client_left = true;
         if (conn->req)
-            request_notice_gone(conn->req);
+            request_look_after_client(conn->req);
     } else if (conn->phase == CONN_IDLE) {
         /* The first byte of the next request: from here on its header must come in time. The parser
          * runs at the end of the turn, so it has not seen these bytes yet. */
@@ -115,36 +191,29 @@ static void on_deadline(struct timer *t)
 
 void conn_enter(struct http_conn *conn, enum conn_phase phase)
 {
-    const struct http_server_options *o = &conn->server->options;
-    const int64_t limit_ms[] = {
-        [CONN_FRESH] = o->header_timeout_ms,
-        [CONN_HEADER] = o->header_timeout_ms,
-        [CONN_BODY] = o->body_timeout_ms,
-        [CONN_HANDLING] = -1,
-        [CONN_ANSWERING] = o->body_timeout_ms,
-        [CONN_IDLE] = o->idle_timeout_ms,
-        [CONN_CUT] = CUT_GRACE_MS,
-    };
     /* The header clock of a first request runs from the accept. */
     const bool goes_on = conn->phase == CONN_FRESH && phase == CONN_HEADER;
     conn->phase = phase;
+    if (conn->input_ended && (phase == CONN_HEADER || phase == CONN_BODY || phase == CONN_IDLE))
+        conn_wake_parser(conn);
     if (goes_on)
         return;
-    /* An end of stream that came together with the request is lost on the parser, whose reads are
-     * edge-triggered: this wakes it once more. What is queued can still be read. */
-    if (phase == CONN_IDLE && conn->client_left)
-        (void)shutdown(conn->fd, SHUT_RD);
-    if (limit_ms[phase] < 0)
-        timer_stop(conn->server->loop, &conn->timer);
-    else
-        timer_start(conn->server->loop, &conn->timer,
-                    loop_now_ms(conn->server->loop) + limit_ms[phase], on_deadline, conn);
+    conn->phase_since_ms = loop_now_ms(conn->server->loop);
+    set_clock(conn);
 }
 
 void conn_cut(struct http_conn *conn, const struct failure *f)
 {
     struct request *req = conn->req;
-    answer_send_raw(conn->fd, f, req && req->header_seen ? req->id : NULL);
+    char made[REQUEST_ID_MADE_BYTES];
+    const char *id = made;
+    if (req && req->header_seen)
+        id = req->id;
+    else
+        request_id_make(made);
+    answer_send_raw(conn->fd, f, id);
+    if (id == made)
+        log_cut(conn, id, f);
     if (req) {
         req->answer.status = error_row(f->code)->status;
         req->answer.code = f->code;

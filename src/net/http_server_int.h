@@ -47,7 +47,9 @@ struct http_conn {
     struct MHD_Connection *mhd; /* borrowed from the daemon until it says "closed" */
     int fd;                     /* the daemon's: shut down here, never closed */
     enum conn_phase phase;
-    bool client_left; /* end of stream or reset was seen */
+    int64_t phase_since_ms;
+    bool input_ended; /* the client sends nothing more: it left, or waits for its answer */
+    bool client_left; /* for sure: reset, or what was sent to it came back as one */
     bool linger;      /* closes with bytes unread on purpose */
     struct watch watch;
     struct timer timer;
@@ -122,6 +124,7 @@ struct request {
     struct answer answer;
     void (*on_gone)(void *arg);
     void *on_gone_arg;
+    bool asked_whether_gone;
     struct deferred gone_later;
     void (*on_stop)(void *arg);
     void *on_stop_arg;
@@ -195,10 +198,13 @@ NODISCARD bool conn_watch_start(struct http_conn *conn);
 void conn_watch_stop(struct http_conn *conn);
 /* Enters a phase and sets the clock that belongs to it. */
 void conn_enter(struct http_conn *conn, enum conn_phase phase);
+/* The parser has read something and the client sends nothing more. */
+void conn_wake_parser(struct http_conn *conn);
 /* Sends f outside the parser, which is in the middle of a request, and ends the connection. */
 void conn_cut(struct http_conn *conn, const struct failure *f);
-/* Calls on_gone once, if there is one and the request is suspended. */
-void request_notice_gone(struct request *req);
+/* The client of a suspended request has left, or has ended its side of the connection: calls
+ * on_gone once, or finds out whether it still reads. */
+void request_look_after_client(struct request *req);
 
 /* ---- http_answer.c */
 /* The stored problem document of f. */
@@ -228,3 +234,5 @@ struct outcome {
 };
 /* The access line and the duration; once, when the request ends. */
 void log_request(const struct request *req, const struct outcome *outcome);
+/* The same for what was cut off before its header was complete: method and route are unknown. */
+void log_cut(const struct http_conn *conn, const char *request_id, const struct failure *f);

@@ -162,6 +162,22 @@ static void write_line(const struct request *req, enum log_level level, const st
     log_write(level, "http.request", "request served", fields, count);
 }
 
+void log_cut(const struct http_conn *conn, const char *request_id, const struct failure *f)
+{
+    const int status = error_row(f->code)->status;
+    const int64_t duration_ms = loop_now_ms(conn->server->loop) - conn->phase_since_ms;
+    char client[IP_TEXT_BYTES];
+    ip_format(&conn->peer, client);
+    metric_observe(M_HTTP_SERVER_DURATION, HTTP_METHOD_OTHER, (unsigned)route_label_count,
+                   status_label(status), f->code, (double)duration_ms / 1e3);
+    LOG(status >= 500 ? LOG_WARN : LOG_INFO, "http.request", "request cut off",
+        LOG_S("http.request.method", http_method_name(HTTP_METHOD_OTHER)),
+        LOG_I("http.response.status_code", status),
+        LOG_I("event.duration", duration_ms * 1000 * 1000), LOG_S("http.request.id", request_id),
+        LOG_S("client.ip", client), LOG_S("listener", conn->server->options.name),
+        LOG_S("error.code", error_row(f->code)->code), LOG_S("error.reason", f->reason));
+}
+
 void log_request(const struct request *req, const struct outcome *outcome)
 {
     const int64_t duration_us = clock_mono_us() - req->started_us;

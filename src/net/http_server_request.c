@@ -303,6 +303,8 @@ static bool on_body(struct request *req, const char *data, size_t *data_bytes)
 {
     const size_t bytes = *data_bytes;
     *data_bytes = 0;
+    if (req->conn->input_ended)
+        conn_wake_parser(req->conn);
     if (req->answer.status != 0)
         return true; /* refused: read to its end and dropped */
     enum err e = ERR_PAYLOAD_TOO_LARGE;

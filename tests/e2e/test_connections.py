@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 
+from faults.marks import row
 from harness.hostile import Reply
 from harness.waiting import until
 
@@ -19,6 +20,7 @@ def start_request(user_id, request_id):
             f"Content-Length: {len(body)}\r\n\r\n{body}")
 
 
+@row("FC02")
 def test_a_header_that_drips_is_cut_off_with_408(bff, emulator):
     service = bff(emulator, BFF_HEADER_TIMEOUT_MS="200")
     with service.raw() as connection:
@@ -27,9 +29,14 @@ def test_a_header_that_drips_is_cut_off_with_408(bff, emulator):
         assert answer.status == 408 and answer.code == "request_timeout"
         assert answer.json["retry"] == "same"
         assert connection.is_closed_by_peer()
+    line = service.access_line(answer.headers["X-Request-Id"])
+    assert (line["http.request.method"], line["http.response.status_code"]) == ("_OTHER", 408)
+    assert 150_000_000 <= line["event.duration"] < 5_000_000_000
+    assert service.metric("http_server_request_duration_seconds_count", http_response_status_code="408") == 1
     assert service.metric("bff_shed_total", reason="header_timeout") == 1
 
 
+@row("FC02")
 def test_a_body_that_drips_is_cut_off_with_408_and_leaves_an_access_line(bff, emulator):
     service = bff(emulator, BFF_BODY_TIMEOUT_MS="200")
     with service.raw() as connection:
@@ -40,6 +47,7 @@ def test_a_body_that_drips_is_cut_off_with_408_and_leaves_an_access_line(bff, em
     assert service.access_line("dripping")["http.response.status_code"] == 408
 
 
+@row("FC02")
 def test_hundreds_of_slow_clients_do_not_keep_an_honest_one_waiting(bff, emulator):
     service = bff(emulator)
     slow = [service.raw() for _ in range(300)]
@@ -62,6 +70,7 @@ def test_an_idle_connection_is_closed_after_its_time(bff, emulator):
         assert connection.is_closed_by_peer()
 
 
+@row("FC05")
 def test_pipelined_requests_of_many_users_are_answered_in_order(shared):
     count = 40
     with shared.service.raw() as connection:
@@ -73,6 +82,7 @@ def test_pipelined_requests_of_many_users_are_answered_in_order(shared):
     assert len({answer.json["challenge_id"] for answer in answers}) == count
 
 
+@row("FC05")
 def test_a_request_behind_one_that_waits_is_answered_after_it(shared):
     shared.emulator.fault("start", delay_ms=300)
     with shared.service.raw() as connection:
@@ -82,6 +92,7 @@ def test_a_request_behind_one_that_waits_is_answered_after_it(shared):
     assert (first.headers["X-Request-Id"], second.headers["X-Request-Id"]) == ("first", "second")
 
 
+@row("FC01")
 def test_the_call_for_a_client_that_left_is_given_up(bff, emulator):
     service = bff(emulator)
     emulator.fault("start", delay_ms=8000)
@@ -99,6 +110,7 @@ def is_stopped(pid):
         return stat.read().rpartition(")")[2].split()[0] == "T"
 
 
+@row("FC01", lag_excepted="stops the process")
 def test_a_client_may_leave_in_the_moment_when_the_vendor_answers(bff, hostile):
     service = bff(hostile, BFF_WORKERS="1")
     answers = threading.Event()
@@ -215,6 +227,7 @@ def rude(service, number):
     ways[number % len(ways)]()
 
 
+@row("FC01", "FC12")
 def test_rude_clients_leave_nothing_behind(bff, emulator):
     service = bff(emulator, BFF_RATE_PER_USER="0")
 

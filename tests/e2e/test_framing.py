@@ -3,6 +3,7 @@
 service. The table is in framing_probes.py."""
 import json
 
+from faults.marks import row
 import framing_probes
 from harness.paths import PATIENCE, REPORTS
 from harness.waiting import until
@@ -60,6 +61,7 @@ def problem_with(service, probe):
     return None
 
 
+@row("FC03", "FC04", "FC06", "FC07", "FC08", "FC12", "FC14")
 def test_every_framing_probe_gets_its_wanted_answer(shared):
     probes = framing_probes.all_probes()
     problems = {}
@@ -75,6 +77,7 @@ def test_every_framing_probe_gets_its_wanted_answer(shared):
     assert not problems, "\n".join(f"{name}: {what}" for name, what in problems.items())
 
 
+@row("FC06")
 def test_no_hidden_request_ever_reaches_the_log(bff, emulator):
     service = bff(emulator, BFF_LOG_LEVEL="debug")
     for probe in framing_probes.all_probes():

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from faults.marks import row
 from harness import reports
 from harness.device import unique
 from harness.json_cases import own_cases, suite_cases
@@ -39,6 +40,7 @@ def send_all(shared, operation, cases):
     reports.count("JSON bodies judged", len(cases))
 
 
+@row("FC10")
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_grammar_case_is_judged_as_the_rfc_does(shared, operation):
     cases = own_cases()
@@ -49,6 +51,7 @@ def test_every_grammar_case_is_judged_as_the_rfc_does(shared, operation):
 # The suite is an npm package, so only those who have fetched it run this (continuous integration does);
 # without it there is no such test, rather than one that is skipped.
 if "JSON_TEST_SUITE_DIR" in os.environ:
+    @row("FC10")
     @pytest.mark.parametrize("operation", OPERATIONS)
     def test_the_public_parsing_suite_is_judged_right_but_for_four_declared_cases(shared, operation):
         cases = suite_cases(os.environ["JSON_TEST_SUITE_DIR"])
@@ -64,6 +67,7 @@ def test_an_escaped_member_name_is_the_same_member(shared):
     assert shared.emulator.executed_count("start") == 1
 
 
+@row("FC11")
 @pytest.mark.parametrize("second_name", ["user_id", "us\\u0065r_id", "\\u0075\\u0073er_id"])
 def test_a_member_given_twice_reaches_nobody(shared, second_name):
     user = shared.emulator.make_user()
@@ -92,6 +96,7 @@ def test_text_outside_ascii_arrives_at_the_vendor_unchanged(shared, escaped):
     assert shared.emulator.executed_count("start") == 1
 
 
+@row("FC11")
 def test_nesting_and_number_of_values_are_bounded(shared):
     deep = b'{"claims": ' + b'{"a": ' * 200 + b"1" + b"}" * 201
     wide = b'{"claims": [' + b"1," * 5000 + b"1]}"
@@ -100,6 +105,7 @@ def test_nesting_and_number_of_values_are_bounded(shared):
         assert (answer.status, answer.code) == (400, "invalid_json"), answer
 
 
+@row("FC04")
 def test_a_body_of_the_largest_size_is_judged_and_one_byte_more_is_not(shared):
     frame = len(b'{"user_id": ""}')
     largest = b'{"user_id": "%s"}' % (b"x" * (MAX_BODY_BYTES - frame))

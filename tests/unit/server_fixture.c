@@ -59,7 +59,7 @@ static void later_end(void *arg)
     report(l->req, 'E');
 }
 
-static void later_start(struct request *req)
+static struct later *later_begin(struct request *req)
 {
     struct later *l = ARENA_NEW(request_arena(req), struct later);
     const struct str ms = request_param(req, 0);
@@ -69,6 +69,24 @@ static void later_start(struct request *req)
     report(req, 'S');
     timer_start(request_loop(req), &l->timer,
                 loop_now_ms(request_loop(req)) + strtol(text, NULL, 10), later_answer, l);
+    return l;
+}
+
+static void later_start(struct request *req)
+{
+    (void)later_begin(req);
+}
+
+static void patient_gone(void *arg)
+{
+    const struct later *l = arg;
+    report(l->req, 'G');
+    request_abandon(l->req);
+}
+
+static void patient_start(struct request *req)
+{
+    request_on_gone(req, patient_gone, later_begin(req));
 }
 
 static void wait_gone(void *arg)
@@ -111,6 +129,7 @@ static const struct route ROUTES[] = {
     {HTTP_GET, "/sync", BODY_NONE, sync_start, false},
     {HTTP_POST, "/v1/echo", BODY_JSON, echo_start, true},
     {HTTP_GET, "/v1/later/{ms}", BODY_NONE, later_start, true},
+    {HTTP_GET, "/v1/patient/{ms}", BODY_NONE, patient_start, true},
     {HTTP_GET, "/v1/wait", BODY_NONE, wait_start, true},
     {HTTP_GET, "/v1/fail", BODY_NONE, fail_start, true},
     {HTTP_GET, "/ip", BODY_NONE, ip_start, false},
@@ -251,6 +270,13 @@ char fixture_event(struct fixture *f)
     ck_assert_msg(poll(&p, 1, WAIT_MS) == 1, "no event in time");
     ck_assert_int_eq(read(f->events[0], &what, 1), 1);
     return what;
+}
+
+void fixture_forget_events(struct fixture *f)
+{
+    struct pollfd p = {.fd = f->events[0], .events = POLLIN};
+    while (poll(&p, 1, 0) == 1)
+        (void)fixture_event(f);
 }
 
 /* ---- client */

@@ -11,6 +11,7 @@
 /*  GET  /sync            200 "hello" at once                       (not counted in flight)
  *  POST /v1/echo         the JSON body back
  *  GET  /v1/later/{ms}   200 "later" after that time; the client's leaving is ignored
+ *  GET  /v1/patient/{ms} the same, but it ends when the client leaves
  *  GET  /v1/wait         never answers; ends when the client leaves
  *  GET  /v1/fail         401 invalid_token
  *  GET  /ip              the client's address
@@ -38,6 +39,8 @@ void fixture_run(struct fixture *f);
 void fixture_stop(struct fixture *f);
 /* The next event that a route reported; fails the test after 5 s. */
 char fixture_event(struct fixture *f);
+/* Drops the events that were reported so far. */
+void fixture_forget_events(struct fixture *f);
 /* Runs http_server_quiesce() on the loop's thread. */
 void fixture_quiesce(struct fixture *f);
 /* http_server_busy(), asked on the loop's thread. */

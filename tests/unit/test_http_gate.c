@@ -220,7 +220,7 @@ END_TEST
 START_TEST(a_body_belongs_only_where_one_is_taken)
 {
     static const struct {
-        struct field fields[3];
+        struct field fields[4];
         enum err none, json;
     } CASES[] = {
         {{{NULL, NULL}}, ERR_OK, ERR_UNSUPPORTED_MEDIA_TYPE},
@@ -235,6 +235,21 @@ START_TEST(a_body_belongs_only_where_one_is_taken)
         {{{"Content-Length", "0"}, {"Content-Type", "application/json"}}, ERR_OK, ERR_INVALID_JSON},
         {{{"Content-Type", "application/json"}}, ERR_OK, ERR_INVALID_JSON},
         {{{"Content-Type", "application/json"}, {"Content-Type", "application/json"}},
+         ERR_OK,
+         ERR_UNSUPPORTED_MEDIA_TYPE},
+        {{{"Content-Length", "2"},
+          {"Content-Type", "application/json"},
+          {"Content-Encoding", "gzip"}},
+         ERR_INVALID_REQUEST,
+         ERR_UNSUPPORTED_MEDIA_TYPE},
+        {{{"Content-Length", "2"},
+          {"Content-Type", "application/json"},
+          {"Content-Encoding", "Identity"}},
+         ERR_INVALID_REQUEST,
+         ERR_OK},
+        {{{"Content-Type", "application/json"},
+          {"Content-Encoding", "gzip"},
+          {"Content-Encoding", "identity"}},
          ERR_OK,
          ERR_UNSUPPORTED_MEDIA_TYPE},
     };

@@ -45,10 +45,9 @@ START_TEST(a_client_that_leaves_is_noticed_while_its_request_waits)
     client_send(half, GET("/v1/wait"));
     ck_assert_int_eq(shutdown(half, SHUT_WR), 0);
     ck_assert_int_eq(fixture_event(&fixture), 'S');
+    close(half); /* the interim answer unread, or on its way */
     ck_assert_int_eq(fixture_event(&fixture), 'G');
     ck_assert_int_eq(fixture_event(&fixture), 'E');
-    ck_assert(client_sees_end(half));
-    close(half);
 
     const struct linger reset = {.l_onoff = 1, .l_linger = 0};
     const int resetting = client_connect(&fixture);
@@ -58,6 +57,48 @@ START_TEST(a_client_that_leaves_is_noticed_while_its_request_waits)
     close(resetting);
     ck_assert_int_eq(fixture_event(&fixture), 'G');
     ck_assert_int_eq(fixture_event(&fixture), 'E');
+}
+END_TEST
+
+/* The end of its side comes with the request, while it waits, and behind two requests. */
+START_TEST(a_client_that_ends_its_side_gets_its_answers_and_the_connection_ends)
+{
+    static const char *const BEHIND[] = {NULL, GET("/v1/patient/50"), GET("/sync")};
+    fixture_run(&fixture);
+    for (size_t i = 0; i < 2 * ARRAY_LEN(BEHIND); i++) {
+        const char *behind = BEHIND[i / 2];
+        const int fd = client_connect(&fixture);
+        client_send(fd, GET("/v1/patient/50"));
+        if (i % 2)
+            ck_assert_int_eq(fixture_event(&fixture), 'S');
+        if (behind)
+            client_send(fd, behind);
+        ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+        for (unsigned answers = behind ? 2 : 1; answers > 0; answers--) {
+            do
+                client_read(fd, false, &reply);
+            while (reply.status == 100);
+            ck_assert_int_eq(reply.status, 200);
+        }
+        ck_assert(client_sees_end(fd));
+        close(fd);
+        fixture_forget_events(&fixture);
+    }
+}
+END_TEST
+
+/* It would not know an interim answer. */
+START_TEST(an_old_client_that_ends_its_side_counts_as_gone)
+{
+    fixture_run(&fixture);
+    const int fd = client_connect(&fixture);
+    client_send(fd, "GET /v1/wait HTTP/1.0\r\nHost: h\r\n\r\n");
+    ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+    ck_assert_int_eq(fixture_event(&fixture), 'S');
+    ck_assert_int_eq(fixture_event(&fixture), 'G');
+    ck_assert_int_eq(fixture_event(&fixture), 'E');
+    ck_assert(client_sees_end(fd));
+    close(fd);
 }
 END_TEST
 
@@ -370,6 +411,8 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 30);
     tcase_add_test(tc, a_client_that_leaves_is_noticed_while_its_request_waits);
+    tcase_add_test(tc, a_client_that_ends_its_side_gets_its_answers_and_the_connection_ends);
+    tcase_add_test(tc, an_old_client_that_ends_its_side_counts_as_gone);
     tcase_add_test(tc, an_answer_for_a_client_that_left_goes_nowhere_and_harms_nobody);
     tcase_add_test(tc, a_header_that_does_not_end_is_answered_408);
     tcase_add_test(tc, a_connection_without_a_byte_ends_without_an_answer);
