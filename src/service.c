@@ -9,6 +9,7 @@
 #include "api/ops.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/resolver.h"
 #include "ops_thread.h"
 #include "process.h"
 #include "worker.h"
@@ -39,6 +40,7 @@ struct service {
     unsigned connections_max;
     struct store *store;
     struct decoy_shape *decoy;
+    struct resolver *resolver;
     struct keeper *keeper;
     struct health health;
     _Atomic unsigned connections;
@@ -148,6 +150,9 @@ static bool build_shared(struct service *s)
 {
     struct err_text problem = {0};
 
+    /* First, for the first call of all waits for it. */
+    if (resolver_start(s->settings->config, &s->resolver, &problem) != ERR_OK)
+        return fail(s, "cannot start the resolver of host names", &problem);
     if (store_create(s->settings->config, &s->store, &problem) != ERR_OK)
         return fail(s, "cannot make the shared tables", &problem);
     store_metrics_watch(s->store);
@@ -155,8 +160,8 @@ static bool build_shared(struct service *s)
     s->share = conn_share_create((unsigned)s->settings->config->workers);
     if (!s->decoy || !s->share)
         return fail(s, "cannot start", &(struct err_text){"out of memory"});
-    if (keeper_start(s->settings->config, s->settings->resources.trust, &s->keeper, &problem) !=
-        ERR_OK)
+    if (keeper_start(s->settings->config, s->settings->resources.trust, s->resolver, &s->keeper,
+                     &problem) != ERR_OK)
         return fail(s, "cannot start the keeper of tokens and keys", &problem);
     s->health.keeper = s->keeper;
     s->health.started_wall_ms = clock_wall_ms();
@@ -167,6 +172,7 @@ static bool start_workers(struct service *s)
 {
     struct worker_options options = {
         .settings = s->settings,
+        .resolver = s->resolver,
         .keeper = s->keeper,
         .store = s->store,
         .decoy = s->decoy,
@@ -308,6 +314,7 @@ void service_destroy(struct service *s)
     keeper_stop(s->keeper);
     for (unsigned i = 0; i < s->worker_count; i++)
         worker_destroy(s->workers[i]);
+    resolver_destroy(s->resolver);
     conn_share_destroy(s->share);
     store_destroy(s->store);
     decoy_shape_destroy(s->decoy);

@@ -39,6 +39,7 @@ static enum err build_client(const struct worker *w, struct era *era, struct err
     const struct config *config = era->settings->config;
     const struct http_client_options options = {
         .trust = era->settings->resources.trust,
+        .resolver = w->options.resolver,
         .allow_http = config->allow_insecure_upstream,
         .http2 = config->upstream_http2,
         .connect_timeout_ms = config->upstream_connect_timeout_ms,

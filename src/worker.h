@@ -17,6 +17,7 @@ struct worker;
 struct worker_options {
     unsigned number; /* from 0 */
     struct settings *settings;
+    struct resolver *resolver;
     struct keeper *keeper;
     struct store *store;
     struct decoy_shape *decoy;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `doctor`: tries what the service will need, one thing after the other, and says of each what it
  * found: DNS, TLS, the clock, discovery, tokens, key sets. Needs no issuer: it finds it out. */
-#include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -10,15 +9,14 @@
 #include "base/json.h"
 #include "commands/commands.h"
 #include "config/config_text.h"
-#include "config/url.h"
 #include "identity/jwk.h"
 #include "identity/token_endpoint.h"
 #include "net/http_date.h"
+#include "net/resolver.h"
 #include "resources.h"
 
 enum {
     DOCTOR_CALL_TIMEOUT_MS = 10000,
-    DOCTOR_ADDRESSES_MAX = 8,
     DOCTOR_CONNECTIONS_MAX = 2,
     DOCTOR_BODY_BYTES_MAX = 64 * 1024,
     KEY_FILE_BYTES_MAX = 64 * 1024,
@@ -29,6 +27,7 @@ struct doctor {
     const struct config *config;
     const struct trust *trust;
     struct loop *loop;
+    struct resolver *resolver;
     struct http_client *client;
     bool failed;
     bool reachable; /* the upstream answered something */
@@ -113,40 +112,81 @@ static const char *why(const struct call_answer *answer)
     return answer->reason ? answer->reason : "no answer";
 }
 
-/* ---- DNS */
+/* ---- DNS, as the service would use it */
 
-static void list_addresses(const struct addrinfo *list, struct buf *out)
+static void on_dns_news(void *arg)
 {
-    size_t count = 0;
+    struct doctor *d = arg;
+    struct names *names = resolver_names(d->resolver);
+    bool pending = false;
 
-    for (const struct addrinfo *a = list; a && count < DOCTOR_ADDRESSES_MAX; a = a->ai_next) {
+    for (size_t i = 0; i < names->count; i++)
+        pending =
+            pending || (!names->rows[i].literal && names->rows[i].record.state == NAME_PENDING);
+    if (!pending)
+        loop_stop(d->loop);
+    names_unref(names);
+}
+
+static void on_dns_timeout(struct timer *t)
+{
+    struct doctor *d = t->arg;
+
+    loop_stop(d->loop);
+}
+
+static void wait_for_dns(struct doctor *d)
+{
+    struct timer timeout = {0};
+    struct resolver_watch *watch = resolver_watch_start(d->resolver, d->loop, on_dns_news, d);
+
+    if (!watch)
+        return;
+    timer_start(d->loop, &timeout, loop_update_now(d->loop) + DOCTOR_CALL_TIMEOUT_MS,
+                on_dns_timeout, d);
+    on_dns_news(d);
+    loop_run(d->loop);
+    timer_stop(d->loop, &timeout);
+    resolver_watch_stop(watch);
+}
+
+static void report_name(struct doctor *d, const struct name *name)
+{
+    AUTO_BUF struct buf addresses;
+
+    buf_init(&addresses, NAME_ADDRESSES_MAX * (IP_TEXT_BYTES + 2));
+    for (size_t i = 0; i < name->record.address_count; i++) {
         char text[IP_TEXT_BYTES];
-        const struct ip ip = ip_of_sockaddr(a->ai_addr);
-        ip_format(&ip, text);
-        buf_printf(out, "%s%s", count++ > 0 ? ", " : "", text);
+        ip_format(&name->record.addresses[i].ip, text);
+        buf_printf(&addresses, "%s%s", i > 0 ? ", " : "", text);
     }
+    if (name->literal)
+        good("dns", "%s: is an address", name->host);
+    else if (name->record.state == NAME_USABLE)
+        good("dns", "%s: %s", name->host, addresses.ptr ? addresses.ptr : "");
+    else
+        bad(d, "dns", "%s: %s", name->host,
+            name->record.reason[0] ? name->record.reason : "no answer in time");
+}
+
+static bool was_reported(const struct names *names, size_t row)
+{
+    for (size_t i = 0; i < row; i++) {
+        if (strcmp(names->rows[i].host, names->rows[row].host) == 0)
+            return true;
+    }
+    return false;
 }
 
 static void examine_dns(struct doctor *d)
 {
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
-    struct addrinfo *list = NULL;
-    struct url url;
-    const char *problem = NULL;
-    AUTO_BUF struct buf addresses = {0};
-
-    if (!url_split(str_of(d->config->upstream_url), &url, &problem))
-        return;
-    AUTO_FREE char *host = config_copy(url.host);
-    const int code = getaddrinfo(host, NULL, &hints, &list);
-    if (code != 0) {
-        bad(d, "dns", "%s: %s", host, gai_strerror(code));
-        return;
+    wait_for_dns(d);
+    struct names *names = resolver_names(d->resolver);
+    for (size_t i = 0; i < names->count; i++) {
+        if (!was_reported(names, i))
+            report_name(d, &names->rows[i]);
     }
-    buf_init(&addresses, 1024);
-    list_addresses(list, &addresses);
-    good("dns", "%s: %s", host, addresses.ptr ? addresses.ptr : "no address");
-    freeaddrinfo(list);
+    names_unref(names);
 }
 
 /* ---- discovery, which also shows connection and clock */
@@ -366,13 +406,19 @@ static void examine_keys(struct doctor *d)
 
     for (size_t i = 0; i < config->issuer_count; i++)
         examine_keys_at(d, config->issuers[i].jwks_url);
-    if (config->issuer_count == 0)
-        examine_keys_at(d, d->jwks_uri ? d->jwks_uri : config->jwks_url);
+    if (config->issuer_count > 0)
+        return;
+    const char *url = d->jwks_uri ? d->jwks_uri : config->jwks_url;
+    struct err_text problem = {0};
+    if (resolver_add_url(d->resolver, config, url, &problem) == ERR_OK)
+        examine_keys_at(d, url);
+    else
+        bad(d, "keys", "%s", problem.text);
 }
 
 static bool prepare(struct doctor *d, struct err_text *reterr)
 {
-    const struct http_client_options options = {
+    struct http_client_options options = {
         .trust = d->trust,
         .allow_http = d->config->allow_insecure_upstream,
         .http2 = d->config->upstream_http2,
@@ -386,6 +432,9 @@ static bool prepare(struct doctor *d, struct err_text *reterr)
         (void)err_set(reterr, ERR_NO_MEMORY, "no memory or descriptors");
         return false;
     }
+    if (resolver_start(d->config, &d->resolver, reterr) != ERR_OK)
+        return false;
+    options.resolver = d->resolver;
     return http_client_create(d->loop, &options, &d->client, reterr) == ERR_OK;
 }
 
@@ -408,6 +457,7 @@ static bool examine(const struct config *config, const struct trust *trust)
     }
     http_client_destroy(d.client);
     loop_destroy(d.loop);
+    resolver_destroy(d.resolver);
     free(d.issuer);
     free(d.jwks_uri);
     return !d.failed;

@@ -261,10 +261,12 @@ static bool copy_issuers(struct keeper *k)
 }
 
 enum err keeper_make_client(struct loop *l, const struct config *config, const struct trust *trust,
-                            struct http_client **ret, struct err_text *reterr)
+                            struct resolver *resolver, struct http_client **ret,
+                            struct err_text *reterr)
 {
     const struct http_client_options options = {
         .trust = trust,
+        .resolver = resolver,
         .allow_http = config->allow_insecure_upstream,
         .http2 = config->upstream_http2,
         .connect_timeout_ms = config->upstream_connect_timeout_ms,
@@ -292,7 +294,7 @@ static enum err init_keeper(struct keeper *k, struct err_text *reterr)
     k->current = make_snapshot(k);
     if (!k->current)
         return ERR_NO_MEMORY;
-    return keeper_make_client(k->loop, c, k->trust, &k->client, reterr);
+    return keeper_make_client(k->loop, c, k->trust, k->resolver, &k->client, reterr);
 }
 
 static void *keeper_main(void *arg)
@@ -323,8 +325,8 @@ static bool start_thread(struct keeper *k)
 }
 
 enum err keeper_start_with(const struct config *config, const struct trust *trust,
-                           const struct keeper_limits *limits, struct keeper **ret,
-                           struct err_text *reterr)
+                           struct resolver *resolver, const struct keeper_limits *limits,
+                           struct keeper **ret, struct err_text *reterr)
 {
     struct keeper *k = calloc(1, sizeof(*k));
 
@@ -332,6 +334,7 @@ enum err keeper_start_with(const struct config *config, const struct trust *trus
         return ERR_NO_MEMORY;
     k->config = config;
     k->trust = trust;
+    k->resolver = resolver;
     k->limits = limits;
     (void)pthread_mutex_init(&k->lock, NULL);
     enum err e = init_keeper(k, reterr);
@@ -345,10 +348,10 @@ enum err keeper_start_with(const struct config *config, const struct trust *trus
     return ERR_OK;
 }
 
-enum err keeper_start(const struct config *config, const struct trust *trust, struct keeper **ret,
-                      struct err_text *reterr)
+enum err keeper_start(const struct config *config, const struct trust *trust,
+                      struct resolver *resolver, struct keeper **ret, struct err_text *reterr)
 {
-    return keeper_start_with(config, trust, &KEEPER_LIMITS, ret, reterr);
+    return keeper_start_with(config, trust, resolver, &KEEPER_LIMITS, ret, reterr);
 }
 
 static void free_keeper(struct keeper *k)

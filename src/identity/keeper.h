@@ -18,9 +18,10 @@ void keeper_register_metrics(void);
 enum keeper_token { KEEPER_CLIENT_TOKEN, KEEPER_ADMIN_TOKEN, KEEPER_TOKEN_COUNT };
 
 /* Starts the thread and the first fetches. config and trust are borrowed until keeper_reload() or
- * keeper_stop(). */
+ * keeper_stop(), resolver (NULL: URLs have addresses for hosts) until the end. */
 NODISCARD enum err keeper_start(const struct config *config, const struct trust *trust,
-                                struct keeper **ret, struct err_text *reterr);
+                                struct resolver *resolver, struct keeper **ret,
+                                struct err_text *reterr);
 /* Goes on with another configuration, of which issuers and URLs are the same; the old one is free
  * when this returns. A token that was fetched with other credentials serves until the one for the
  * new ones is there; a fetch that is under way with old credentials or old trust is given up and

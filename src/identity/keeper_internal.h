@@ -92,6 +92,7 @@ struct keys_slot {
 struct keeper {
     const struct config *config; /* of now */
     const struct trust *trust;
+    struct resolver *resolver;
     const struct keeper_limits *limits;
     char *token_url;        /* owned, as the issuers: these two outlive configurations */
     struct issuer *issuers; /* [issuer_count] */
@@ -120,13 +121,13 @@ struct keeper {
 
 /* keeper_start() with other times. */
 NODISCARD enum err keeper_start_with(const struct config *config, const struct trust *trust,
-                                     const struct keeper_limits *limits, struct keeper **ret,
-                                     struct err_text *reterr);
+                                     struct resolver *resolver, const struct keeper_limits *limits,
+                                     struct keeper **ret, struct err_text *reterr);
 
 /* The client of a keeper that goes by this configuration. */
 NODISCARD enum err keeper_make_client(struct loop *l, const struct config *config,
-                                      const struct trust *trust, struct http_client **ret,
-                                      struct err_text *reterr);
+                                      const struct trust *trust, struct resolver *resolver,
+                                      struct http_client **ret, struct err_text *reterr);
 /* What the configuration (and the client key, which is borrowed) says of a token of ours. */
 struct client_credentials keeper_credentials(enum keeper_token which, const struct config *config,
                                              const char *key_pem, size_t key_pem_len);

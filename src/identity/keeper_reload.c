@@ -94,7 +94,8 @@ static enum err on_reload(void *arg, struct err_text *reterr)
     struct http_client *client = NULL;
 
     if (needs_other_client(k, r)) {
-        const enum err e = keeper_make_client(k->loop, r->config, r->trust, &client, reterr);
+        const enum err e =
+            keeper_make_client(k->loop, r->config, r->trust, k->resolver, &client, reterr);
         if (e != ERR_OK)
             return e;
     }

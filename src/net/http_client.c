@@ -2,7 +2,7 @@
  * The life of calls: a bounded queue in front of libcurl, own deadlines, one answer each. A client
  * belongs to one loop. The rest of it: http_client_socket.c (libcurl on the loop),
  * http_client_transfer.c (one call as a transfer), http_client_outcome.c and http_client_answer.c
- * (what came back). */
+ * (what came back), http_client_names.c (addresses for libcurl), http_client_metrics.c. */
 #include "net/http_client.h"
 
 #include <curl/curl.h>
@@ -13,84 +13,13 @@
 #include "net/http_client_internal.h"
 #include "observe/metrics.h"
 
-/* ---- metrics */
-
-#define CALL_OUTCOME_TABLE(X)                                                                      \
-    X(OUTCOME_2XX, "2xx")                                                                          \
-    X(OUTCOME_4XX, "4xx")                                                                          \
-    X(OUTCOME_5XX, "5xx")                                                                          \
-    X(OUTCOME_NOT_SENT, "not_sent")                                                                \
-    X(OUTCOME_BROKEN, "broken")                                                                    \
-    X(OUTCOME_TIMED_OUT, "timed_out")                                                              \
-    X(OUTCOME_BAD_ANSWER, "bad_answer")                                                            \
-    X(OUTCOME_CANCELLED, "cancelled")                                                              \
-    X(OUTCOME_OTHER, "_OTHER")
-enum call_outcome_label {
-#define X(id, label) id,
-    CALL_OUTCOME_TABLE(X)
-#undef X
-        OUTCOME_COUNT
-};
-static const char *const OUTCOME_LABELS[OUTCOME_COUNT] = {
-#define X(id, label) [id] = label,
-    CALL_OUTCOME_TABLE(X)
-#undef X
-};
-
-/* Part of the metric registry: written once before any thread exists. */
-static const char *const *operation_labels;
-static size_t operation_count;
-
-void http_client_register_metrics(const char *const *operations, size_t count)
-{
-    operation_labels = operations;
-    operation_count = count;
-    metric_label_values(M_HTTP_CLIENT_DURATION, "operation", operations, count);
-    metric_label_values(M_HTTP_CLIENT_DURATION, "result", OUTCOME_LABELS, OUTCOME_COUNT);
-}
-
-static unsigned operation_index(const char *label)
-{
-    for (size_t i = 0; label && i < operation_count; i++) {
-        if (strcmp(operation_labels[i], label) == 0)
-            return (unsigned)i;
-    }
-    return operation_count > 0 ? (unsigned)operation_count - 1 : 0;
-}
-
-static enum call_outcome_label outcome_label(const struct call_answer *answer)
-{
-    switch (answer->result) {
-    case CALL_ANSWERED:
-        if (answer->status >= 500)
-            return OUTCOME_5XX;
-        return answer->status >= 400 ? OUTCOME_4XX : OUTCOME_2XX;
-    case CALL_NOT_SENT:
-        return OUTCOME_NOT_SENT;
-    case CALL_BROKEN:
-        return OUTCOME_BROKEN;
-    case CALL_TIMED_OUT:
-        return OUTCOME_TIMED_OUT;
-    case CALL_BAD_ANSWER:
-        return OUTCOME_BAD_ANSWER;
-    }
-    return OUTCOME_OTHER;
-}
-
-static void count_end(const struct call *call, enum call_outcome_label outcome)
-{
-    const double seconds = (double)(clock_mono_us() - call->started_us) / 1e6;
-
-    metric_gauge_add(M_HTTP_CLIENT_ACTIVE, 0, -1);
-    metric_observe(M_HTTP_CLIENT_DURATION, operation_index(call->request.label), outcome, 0, 0,
-                   seconds);
-}
-
 /* ---- lists */
 
 static struct call_list *list_of(struct call *call)
 {
     switch (call->place) {
+    case PLACE_UNRESOLVED:
+        return &call->client->unresolved;
     case PLACE_WAITING:
         return &call->client->waiting;
     case PLACE_ACTIVE:
@@ -166,7 +95,7 @@ static void detach(struct call *call)
 static void answer_call(struct call *call, const struct call_answer *answer)
 {
     detach(call);
-    count_end(call, outcome_label(answer));
+    client_count_end(call, answer);
     call->done(call->arg, answer);
     free_call(call);
 }
@@ -174,16 +103,18 @@ static void answer_call(struct call *call, const struct call_answer *answer)
 static void answer_refused(struct deferred *d)
 {
     struct http_client *c = d->arg;
-    const struct call_answer answer = {
+    struct call_answer answer = {
         .result = CALL_NOT_SENT,
         .charset_ok = true,
         .retry_after_s = -1,
-        .reason = "local queue full or out of memory",
     };
 
     /* Those that are refused meanwhile wait for the next turn. */
-    for (unsigned n = c->refused.count; n > 0 && c->refused.first; n--)
-        answer_call(c->refused.first, &answer);
+    for (unsigned n = c->refused.count; n > 0 && c->refused.first; n--) {
+        struct call *call = c->refused.first;
+        answer.reason = call->text[0] ? call->text : "local queue full or out of memory";
+        answer_call(call, &answer);
+    }
     if (c->refused.first)
         loop_defer(c->loop, &c->deliver_refused, answer_refused, c);
 }
@@ -198,8 +129,13 @@ static void refuse(struct call *call)
 
 /* ---- from the queue to libcurl */
 
+static void on_deadline(struct timer *t);
+
 static void admit_waiting(struct http_client *c)
 {
+    /* libcurl would look up for itself what it has not been told. */
+    if (c->names && !c->names_loaded)
+        return;
     while (c->waiting.first && c->active.count < c->active_max) {
         struct call *call = c->waiting.first;
         if (call_transfer_begin(call))
@@ -207,6 +143,63 @@ static void admit_waiting(struct http_client *c)
         else
             refuse(call);
     }
+}
+
+static void wait_for_turn(struct call *call)
+{
+    timer_start(call->client->loop, &call->deadline, call->request.deadline_ms, on_deadline, call);
+    move_to(call, PLACE_WAITING);
+}
+
+static void on_name_overdue(struct timer *t)
+{
+    const struct call_answer answer = {
+        .result = CALL_NOT_SENT,
+        .charset_ok = true,
+        .retry_after_s = -1,
+        .reason = "name not resolved: no answer in time",
+    };
+
+    answer_call(t->arg, &answer);
+}
+
+/* As long as a connection may take, and within the deadline. */
+static void wait_for_name(struct call *call)
+{
+    struct http_client *c = call->client;
+    const int64_t overdue_ms = loop_now_ms(c->loop) + c->connect_timeout_ms;
+    const int64_t deadline_ms = call->request.deadline_ms;
+
+    timer_start(c->loop, &call->deadline, overdue_ms < deadline_ms ? overdue_ms : deadline_ms,
+                on_name_overdue, call);
+    move_to(call, PLACE_UNRESOLVED);
+}
+
+static void place_call(struct call *call)
+{
+    switch (client_name_of(call->client, call)) {
+    case CALL_NAME_KNOWN:
+        wait_for_turn(call);
+        break;
+    case CALL_NAME_PENDING:
+        wait_for_name(call);
+        break;
+    case CALL_NAME_FAILED:
+        refuse(call);
+        break;
+    }
+}
+
+void client_sort_unresolved(struct http_client *c)
+{
+    struct call *next = NULL;
+
+    for (struct call *call = c->unresolved.first; call; call = next) {
+        next = call->next;
+        if (client_name_of(c, call) != CALL_NAME_PENDING)
+            place_call(call);
+    }
+    admit_waiting(c);
 }
 
 static void on_deadline(struct timer *t)
@@ -222,6 +215,7 @@ static void on_deadline(struct timer *t)
             call->place == PLACE_WAITING ? "deadline passed in the local queue" : "deadline passed",
     };
 
+    client_call_ended(call, answer.result);
     answer_call(call, &answer);
     admit_waiting(c);
 }
@@ -237,6 +231,7 @@ static void on_transfer_done(struct call *call, CURLcode code)
         return;
     }
     const struct call_answer answer = call_outcome(call, (int)code);
+    client_call_ended(call, answer.result);
     answer_call(call, &answer);
 }
 
@@ -248,7 +243,8 @@ void client_collect(struct http_client *c)
          m = curl_multi_info_read(c->multi, &left)) {
         struct call *call = NULL;
         if (m->msg == CURLMSG_DONE &&
-            curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&call) == CURLE_OK)
+            curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&call) == CURLE_OK &&
+            call) /* without one: http_client_names.c */
             on_transfer_done(call, m->data.result);
     }
     admit_waiting(c);
@@ -270,6 +266,7 @@ void client_reset(struct http_client *c)
         call_transfer_end(call);
     }
     client_multi_destroy(c);
+    client_names_lost(c);
     /* As many as there were: callbacks may start new calls. */
     for (unsigned n = broken.count; n > 0 && c->active.first; n--)
         answer_call(c->active.first, &answer);
@@ -303,12 +300,11 @@ struct call *http_client_start(struct http_client *c, const struct call_request 
         return NULL;
     }
     metric_gauge_add(M_HTTP_CLIENT_ACTIVE, 0, 1);
-    if (c->waiting.count >= c->waiting_max) {
+    if (c->waiting.count + c->unresolved.count >= c->waiting_max) {
         refuse(call);
         return call;
     }
-    timer_start(c->loop, &call->deadline, request->deadline_ms, on_deadline, call);
-    move_to(call, PLACE_WAITING);
+    place_call(call);
     admit_waiting(c);
     return call;
 }
@@ -319,7 +315,7 @@ void call_cancel(struct call *call)
         return;
     struct http_client *c = call->client;
     detach(call);
-    count_end(call, OUTCOME_CANCELLED);
+    client_count_end(call, NULL);
     free_call(call);
     admit_waiting(c);
 }
@@ -331,7 +327,7 @@ bool call_may_have_been_sent(const struct call *call)
 
 unsigned http_client_open_calls(const struct http_client *c)
 {
-    return c->waiting.count + c->active.count + c->refused.count;
+    return c->unresolved.count + c->waiting.count + c->active.count + c->refused.count;
 }
 
 /* ---- the client */
@@ -370,7 +366,10 @@ static bool copy_options(struct http_client *c, const struct http_client_options
     c->connections_max = o->connections_max > 0 ? o->connections_max : 1;
     c->active_max = c->connections_max * (c->http2 ? STREAMS_MAX : 1);
     c->waiting_max = o->waiting_max > 0 ? o->waiting_max : WAITING_CALLS_DEFAULT;
+    c->connection_life_max_s =
+        o->connection_life_max_s > 0 ? o->connection_life_max_s : CONNECTION_LIFE_MAX_S;
     c->trust = o->trust;
+    c->resolver = o->resolver;
     return copy_text(o->client_cert_file, &c->cert_file) &&
            copy_text(o->client_key_file, &c->key_file) && copy_text(agent, &c->user_agent);
 }
@@ -387,7 +386,7 @@ enum err http_client_create(struct loop *l, const struct http_client_options *op
     if (!c)
         return ERR_NO_MEMORY;
     c->loop = l;
-    if (!copy_options(c, options) || !client_multi_create(c)) {
+    if (!copy_options(c, options) || !client_multi_create(c) || !client_names_start(c)) {
         http_client_destroy(c);
         return ERR_NO_MEMORY;
     }
@@ -400,7 +399,7 @@ static void drop_calls(struct call_list *list)
     while (list->first) {
         struct call *call = list->first;
         detach(call);
-        count_end(call, OUTCOME_CANCELLED);
+        client_count_end(call, NULL);
         free_call(call);
     }
 }
@@ -409,6 +408,8 @@ void http_client_destroy(struct http_client *c)
 {
     if (!c)
         return;
+    client_names_stop(c);
+    drop_calls(&c->unresolved);
     drop_calls(&c->waiting);
     drop_calls(&c->refused);
     drop_calls(&c->active);

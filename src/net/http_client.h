@@ -14,17 +14,24 @@
 #include "net/loop.h"
 
 struct http_client;
+struct resolver;
 struct call;
 
 struct http_client_options {
     const struct trust *trust; /* borrowed; NULL: no certificate is trusted */
-    bool allow_http;           /* http:// URLs */
+    /* Borrowed, outlives the client's loop. NULL: only URLs with an address for a host can be
+     * called. */
+    struct resolver *resolver;
+    bool allow_http; /* http:// URLs */
     bool http2;
-    int64_t connect_timeout_ms; /* DNS, TCP and TLS together */
+    int64_t connect_timeout_ms; /* TCP and TLS together; and what a name may take before */
     /* To one host. HTTP/1.1 carries one call on each, HTTP/2 many; further calls wait inside their
      * deadline. */
     unsigned connections_max;
-    unsigned waiting_max;         /* further calls end as CALL_NOT_SENT; 0: 4096 */
+    unsigned waiting_max; /* further calls end as CALL_NOT_SENT; 0: 4096 */
+    /* Older connections carry no new call, so that all follow a change of the vendor's addresses;
+     * 0: 300 s */
+    int connection_life_max_s;
     const char *client_cert_file; /* NULL: none (tls_client_auth) */
     const char *client_key_file;
     const char *user_agent;

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "net/http_client.h"
 #include "net/http_client_answer.h"
+#include "net/resolver.h"
 
 enum {
     ANSWER_BYTES_DEFAULT = 256 * 1024,
@@ -15,10 +16,11 @@ enum {
     IDLE_HANDLES_MAX = 512, /* some KB each: what a busy worker has in use at once */
     CURL_TEXT_BYTES = 256,  /* CURL_ERROR_SIZE */
     SPARE_CALLS_MAX = 512,
+    CONNECTION_LIFE_MAX_S = 300,
     PORT_BUCKETS = 256,
 };
 
-enum call_place { PLACE_NONE, PLACE_WAITING, PLACE_ACTIVE, PLACE_REFUSED };
+enum call_place { PLACE_NONE, PLACE_UNRESOLVED, PLACE_WAITING, PLACE_ACTIVE, PLACE_REFUSED };
 
 struct call_headers;
 
@@ -59,10 +61,13 @@ struct client_socket {
     struct client_socket *next_of_port; /* in a bucket of by_port */
     struct watch watch;
     int fd;
-    uint32_t wanted;     /* EPOLLIN, EPOLLOUT; 0: an idle pooled connection */
-    bool connection;     /* a connection's, closed through on_close_socket(); else the resolver's */
-    bool multiplexed;    /* has carried an HTTP/2 answer */
-    bool eager;          /* in the list of those to try for writing at once */
+    uint32_t wanted;  /* EPOLLIN, EPOLLOUT; 0: an idle pooled connection */
+    bool connection;  /* a connection's, closed through on_close_socket(); else the resolver's */
+    bool multiplexed; /* has carried an HTTP/2 answer */
+    bool eager;       /* in the list of those to try for writing at once */
+    bool used;        /* has carried a request */
+    struct ip peer;
+    int64_t opened_ms;
     uint16_t local_port; /* 0: not asked yet */
 };
 
@@ -76,8 +81,17 @@ struct http_client {
     unsigned connections_max; /* of libcurl, to one host */
     unsigned active_max;      /* calls that libcurl has at a time */
     unsigned waiting_max;
+    int connection_life_max_s;
 
-    struct call_list waiting, active, refused;
+    struct resolver *resolver; /* NULL: hosts are given as addresses */
+    struct resolver_watch *names_watch;
+    struct names *names;     /* owned reference; NULL without a resolver */
+    bool names_loaded;       /* libcurl has been given what names says */
+    struct timer names_turn; /* what names says changes with time */
+    bool ending_call;        /* a transfer is taken back from libcurl */
+
+    /* unresolved: their host's first lookup has not ended */
+    struct call_list unresolved, waiting, active, refused;
     struct deferred deliver_refused;
 
     void *idle_handles[IDLE_HANDLES_MAX]; /* set up, pointing at nothing of their last call */
@@ -88,6 +102,7 @@ struct http_client {
 
     struct timer timer; /* libcurl's one timer */
     struct deferred expired;
+    struct deferred attempt_ended; /* a connection was given up before it was made */
     struct client_socket *sockets;
     struct client_socket **by_fd; /* [by_fd_len] */
     size_t by_fd_len;
@@ -99,11 +114,15 @@ struct http_client {
 NODISCARD bool client_multi_create(struct http_client *c);
 /* Closes all connections. */
 void client_multi_destroy(struct http_client *c);
-int client_open_socket(struct http_client *c, int family, int type, int protocol);
+int client_open_socket(struct http_client *c, const struct sockaddr *peer, int type, int protocol);
 void client_close_socket(struct http_client *c, int fd);
 /* May the idle connection with this local port carry a request? False when it was closed or has
  * sent something unasked; HTTP/2 has frames to send at any time, and names the stream of each. */
 bool client_connection_is_quiet(struct http_client *c, uint16_t local_port);
+/* The new connection with this local port is about to carry its first request. */
+void client_connection_is_used(struct http_client *c, uint16_t local_port);
+/* Lets libcurl do what is due; not from its callbacks. */
+void client_drive(struct http_client *c);
 
 /* ---- http_client_transfer.c: one call as a libcurl transfer */
 /* NULL: out of memory, or longer than HEADER_BYTES_MAX. */
@@ -124,7 +143,28 @@ struct call_answer call_outcome(struct call *call, int curl_code);
 /* The failure came from a pooled connection that had died, and repeating is safe. */
 bool call_may_repeat(const struct call *call, int curl_code);
 
+/* ---- http_client_names.c: whom libcurl may call where */
+NODISCARD bool client_names_start(struct http_client *c);
+void client_names_stop(struct http_client *c);
+/* Takes up the newest snapshot and hands its addresses to libcurl. Not from libcurl's callbacks. */
+void client_names_take(struct http_client *c);
+/* The multi handle was destroyed: its successor is filled on the loop's next turn. */
+void client_names_lost(struct http_client *c);
+enum call_name { CALL_NAME_KNOWN, CALL_NAME_PENDING, CALL_NAME_FAILED };
+/* CALL_NAME_FAILED: call->text says why. */
+enum call_name client_name_of(const struct http_client *c, struct call *call);
+/* Of a connection that is closed and never carried a request. */
+void client_attempt_ended(struct http_client *c, const struct client_socket *s);
+/* While the call still has its handle. */
+void client_call_ended(struct call *call, enum call_result result);
+
+/* ---- http_client_metrics.c */
+/* answer NULL: cancelled. */
+void client_count_end(const struct call *call, const struct call_answer *answer);
+
 /* ---- http_client.c */
+/* Names became known, or failed. */
+void client_sort_unresolved(struct http_client *c);
 /* Reads libcurl's messages: each finished call is answered. */
 void client_collect(struct http_client *c);
 /* libcurl lost its state: all active calls break; the next call gets a new multi handle. */

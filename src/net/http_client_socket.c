@@ -92,14 +92,41 @@ static void remove_socket(struct client_socket *s)
     free(s);
 }
 
-int client_open_socket(struct http_client *c, int family, int type, int protocol)
-{
-    const int fd = socket(family, type | SOCK_CLOEXEC, protocol);
+static void on_attempt_ended(struct deferred *d);
+static void on_event(struct watch *w, uint32_t events);
 
-    if (fd >= 0 && !add_socket(c, fd, true)) {
+/* The connection is closed, or about to be, and has never carried a request. */
+static void end_attempt(struct client_socket *s)
+{
+    struct http_client *c = s->client;
+
+    client_attempt_ended(c, s);
+    if (!c->ending_call)
+        loop_defer(c->loop, &c->attempt_ended, on_attempt_ended, c);
+    remove_socket(s);
+}
+
+int client_open_socket(struct http_client *c, const struct sockaddr *peer, int type, int protocol)
+{
+    const int fd = socket(peer->sa_family, type | SOCK_CLOEXEC, protocol);
+
+    if (fd < 0)
+        return -1;
+    struct client_socket *gone = find_socket(c, fd);
+    const uint32_t wanted = gone ? gone->wanted : 0;
+    if (gone) /* closed without a word, and libcurl will not say again what it wants of the number
+               */
+        end_attempt(gone);
+    struct client_socket *s = add_socket(c, fd, true);
+    if (!s || (wanted && !watch_start(c->loop, &s->watch, fd, wanted, on_event, s))) {
+        if (s)
+            remove_socket(s);
         (void)close(fd);
         return -1;
     }
+    s->wanted = wanted;
+    s->peer = ip_of_sockaddr(peer);
+    s->opened_ms = loop_now_ms(c->loop);
     return fd;
 }
 
@@ -107,7 +134,9 @@ void client_close_socket(struct http_client *c, int fd)
 {
     struct client_socket *s = find_socket(c, fd);
 
-    if (s)
+    if (s && !s->used)
+        end_attempt(s);
+    else if (s)
         remove_socket(s);
     (void)close(fd);
 }
@@ -168,6 +197,15 @@ bool client_connection_is_quiet(struct http_client *c, uint16_t local_port)
     return true;
 }
 
+/* Connections are few that never carried a request, and so are new ones. */
+void client_connection_is_used(struct http_client *c, uint16_t local_port)
+{
+    for (struct client_socket *s = c->sockets; s; s = s->next) {
+        if (s->connection && !s->used && port_of(s->fd) == local_port)
+            s->used = true;
+    }
+}
+
 /* ---- driving libcurl */
 
 static void act(struct http_client *c, int fd, int bits)
@@ -193,10 +231,9 @@ static void arm_for_writing(struct http_client *c, int fd)
         set_events(s, s->watch.events | EPOLLOUT);
 }
 
-/* Lets libcurl work, then tries those sockets that it wants to write to, then reads results. */
-static void drive(struct http_client *c, int fd, int bits)
+/* Tries those sockets that libcurl wants to write to, then reads results. */
+static void follow_up(struct http_client *c)
 {
-    act(c, fd, bits);
     while (c->eager) {
         struct client_socket *s = c->eager;
         const int eager_fd = s->fd;
@@ -208,6 +245,30 @@ static void drive(struct http_client *c, int fd, int bits)
         arm_for_writing(c, eager_fd);
     }
     client_collect(c);
+}
+
+static void drive(struct http_client *c, int fd, int bits)
+{
+    act(c, fd, bits);
+    follow_up(c);
+}
+
+/* libcurl up to 8.1 forgets to go on: having given up one address it opens the next one's socket
+ * only when it is called again, and asks for that at the end of that address's time. Only "all"
+ * makes it look at a transfer that has neither a socket nor a timer that is due. */
+static void on_attempt_ended(struct deferred *d)
+{
+    struct http_client *c = d->arg;
+    int running = 0;
+
+    if (!c->multi)
+        return;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    if (curl_multi_socket_all(c->multi, &running) != CURLM_OK)
+        client_reset(c);
+#pragma GCC diagnostic pop
+    follow_up(c);
 }
 
 static void on_event(struct watch *w, uint32_t events)
@@ -234,14 +295,19 @@ static void on_event(struct watch *w, uint32_t events)
         drive(c, s->fd, bits);
 }
 
+void client_drive(struct http_client *c)
+{
+    drive(c, CURL_SOCKET_TIMEOUT, 0);
+}
+
 static void on_expired(struct deferred *d)
 {
-    drive(d->arg, CURL_SOCKET_TIMEOUT, 0);
+    client_drive(d->arg);
 }
 
 static void on_timer(struct timer *t)
 {
-    drive(t->arg, CURL_SOCKET_TIMEOUT, 0);
+    client_drive(t->arg);
 }
 
 /* ---- libcurl's callbacks; they may not call libcurl */
@@ -258,6 +324,9 @@ static int on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *arg, voi
         s->wanted = 0;
         if (!s->connection)
             remove_socket(s);
+        else if (!s->used)
+            /* libcurl up to 8.0 closes the sockets of failed attempts without a word. */
+            end_attempt(s);
         else
             became_idle(s, easy);
         return 0;
@@ -319,11 +388,14 @@ bool client_multi_create(struct http_client *c)
 
 void client_multi_destroy(struct http_client *c)
 {
+    c->ending_call = true;
     if (c->multi)
         (void)curl_multi_cleanup(c->multi);
+    c->ending_call = false;
     c->multi = NULL;
     while (c->sockets)
         remove_socket(c->sockets);
     timer_stop(c->loop, &c->timer);
     deferred_cancel(c->loop, &c->expired);
+    deferred_cancel(c->loop, &c->attempt_ended);
 }

@@ -14,7 +14,6 @@ enum {
     /* Shorter than the idle time of any load balancer in front of the vendor, so that a pooled
      * connection is seldom one that was just closed. */
     CONNECTION_IDLE_MAX_S = 40,
-    CONNECTION_LIFE_MAX_S = 300, /* follows a change of the vendor's addresses */
     KEEPALIVE_IDLE_S = 30,
     KEEPALIVE_INTERVAL_S = 10,
     CALL_FIELDS_MAX = 5,
@@ -136,7 +135,7 @@ static int on_before_send(void *arg, char *remote_ip, char *local_ip, int remote
     struct call *call = arg;
     struct http_client *c = call->client;
     long connects = 0;
-    (void)remote_ip;
+    (void)remote_ip; /* found where it matters: client_call_ended() */
     (void)local_ip;
     (void)remote_port;
 
@@ -151,6 +150,8 @@ static int on_before_send(void *arg, char *remote_ip, char *local_ip, int remote
         call->connection_stale = true;
         return CURL_PREREQFUNC_ABORT;
     }
+    if (connects > 0)
+        client_connection_is_used(c, (uint16_t)local_port);
     call->sends++;
     return CURL_PREREQFUNC_OK;
 }
@@ -158,7 +159,7 @@ static int on_before_send(void *arg, char *remote_ip, char *local_ip, int remote
 static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
     (void)purpose;
-    return client_open_socket(arg, address->family, address->socktype, address->protocol);
+    return client_open_socket(arg, &address->addr, address->socktype, address->protocol);
 }
 
 static int on_close_socket(void *arg, curl_socket_t fd)
@@ -188,10 +189,9 @@ static bool set_connection_options(CURL *easy, const struct http_client *c)
     SET(CURLOPT_PATH_AS_IS, 1L);
     SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
     SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_QUICK_EXIT, 1L); /* do not wait for a resolver thread */
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_timeout_ms);
     SET(CURLOPT_MAXAGE_CONN, (long)CONNECTION_IDLE_MAX_S);
-    SET(CURLOPT_MAXLIFETIME_CONN, (long)CONNECTION_LIFE_MAX_S);
+    SET(CURLOPT_MAXLIFETIME_CONN, (long)c->connection_life_max_s);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_IDLE_S);
     SET(CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_INTERVAL_S);
@@ -346,7 +346,9 @@ void call_transfer_end(struct call *call)
 {
     if (!call->easy)
         return;
+    call->client->ending_call = true;
     (void)curl_multi_remove_handle(call->client->multi, call->easy);
+    call->client->ending_call = false;
     give_handle_back(call->client, call->easy, call->completed && call->sends == 1);
     call->easy = NULL;
 }

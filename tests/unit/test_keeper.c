@@ -345,7 +345,7 @@ START_TEST(missing_client_key_is_an_error)
     bench.config.client_auth = CLIENT_AUTH_PRIVATE_KEY_JWT;
     bench.config.client_key_file = (char *)"/nonexistent.pem";
     struct err_text text = {0};
-    ck_assert_int_ne(keeper_start(&bench.config, NULL, &bench.keeper, &text), ERR_OK);
+    ck_assert_int_ne(keeper_start(&bench.config, NULL, NULL, &bench.keeper, &text), ERR_OK);
     ck_assert_ptr_nonnull(strstr(text.text, "/nonexistent.pem"));
     bench.keeper = NULL;
     bench_tear_down();
