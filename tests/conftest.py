@@ -119,13 +119,13 @@ def hostile(start_hostile):
 @pytest.fixture
 def bff(tmp_path, keep):
     """bff(upstream, BFF_X=value, ...) -> a service of the test's own. Options of Service go by name:
-    arguments, wait_ready."""
+    arguments, wait_ready, wrap."""
     numbers = itertools.count(1)
 
-    def start(upstream=None, arguments=(), wait_ready=True, **config):
+    def start(upstream=None, arguments=(), wait_ready=True, wrap=None, **config):
         directory = tmp_path / f"service-{next(numbers)}"
         directory.mkdir()
-        return keep(Service(directory, upstream, config, arguments, wait_ready))
+        return keep(Service(directory, upstream, config, arguments, wait_ready, wrap=wrap))
 
     return start
 

@@ -171,7 +171,7 @@ int config_load(const struct config_inputs *in, FILE *errors, struct config_load
     for (size_t i = 0; i < OPT_COUNT; i++)
         read_value(c, &problems, (enum option_id)i);
     derive_values(c, in->before);
-    config_check(c, in->purpose, &problems);
+    config_check(c, in->purpose, in->before, &problems);
 
     if (problems.usage == 0 && problems.values == 0) {
         *ret = c;

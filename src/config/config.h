@@ -85,6 +85,8 @@ struct config {
     int64_t header_timeout_ms, body_timeout_ms, idle_timeout_s;
     int64_t max_body_bytes, max_header_bytes, max_uri_bytes;
     int64_t max_connections, max_in_flight;
+    int64_t memory_max_bytes; /* 0: the cgroup's limit; what had to be lowered is lowered here */
+    int64_t limit_entries_max;
     int64_t upstream_max_connections, upstream_max_per_second;
     struct rate rate_per_address, rate_per_user;
     int64_t lockout_failures, lockout_window_s;

@@ -2,6 +2,7 @@
  * The rules over several keys, and the warnings. Presence is judged by the text, so a value that
  * was refused before does not raise a second complaint. */
 #include "config/config_loaded.h"
+#include "config/memory_fit.h"
 #include "config/url.h"
 
 static void warn(struct problems *p, const char *text)
@@ -129,6 +130,31 @@ static void check_issuers(struct config_loaded *c, struct problems *p)
                       c->config.region);
 }
 
+static void fit_memory(struct config_loaded *c, const struct config_loaded *before,
+                       struct problems *p)
+{
+    const int64_t given_bytes = c->config.memory_max_bytes;
+    const int64_t limit_bytes = given_bytes > 0 ? given_bytes : memory_limit_of("");
+    char text[MEMORY_TEXT_BYTES], line[2 * MEMORY_TEXT_BYTES];
+
+    switch (memory_fit(&c->config, before ? &before->config : NULL, limit_bytes, text)) {
+    case MEMORY_FITS:
+        return;
+    case MEMORY_LOWERED:
+        (void)snprintf(line, sizeof(line), "for the memory limit of %lld bytes these are lowered%s",
+                       (long long)limit_bytes, text);
+        line[strcspn(line, ",")] = ':';
+        warn(p, line);
+        return;
+    case MEMORY_TOO_SMALL:
+        if (given_bytes > 0)
+            config_refuse(c, p, OPT_MEMORY_MAX_BYTES, "%s", text);
+        else
+            config_demand(p, OPT_MEMORY_MAX_BYTES, "the limit of the cgroup is its value: %s",
+                          text);
+    }
+}
+
 static void check_service(struct config_loaded *c, struct problems *p)
 {
     if (config_has(c, OPT_OPERATOR_LISTEN) && !config_has(c, OPT_OPERATOR_KEYS_FILE))
@@ -141,7 +167,8 @@ static void check_service(struct config_loaded *c, struct problems *p)
                 "behind a load balancer all clients share one count");
 }
 
-void config_check(struct config_loaded *c, enum config_purpose purpose, struct problems *p)
+void config_check(struct config_loaded *c, enum config_purpose purpose,
+                  const struct config_loaded *before, struct problems *p)
 {
     if (purpose == CONFIG_FOR_HEALTHCHECK)
         return;
@@ -157,4 +184,7 @@ void config_check(struct config_loaded *c, enum config_purpose purpose, struct p
     check_upstream(c, p);
     if (purpose == CONFIG_FOR_SERVICE)
         check_service(c, p);
+    /* Of numbers that are good, each for itself. */
+    if (purpose == CONFIG_FOR_SERVICE && p->values == 0)
+        fit_memory(c, before, p);
 }

@@ -27,4 +27,6 @@ void config_demand(struct problems *p, enum option_id id, const char *format, ..
     PRINTF_LIKE(3, 4);
 
 /* ---- config_check.c: the rules over several keys */
-void config_check(struct config_loaded *c, enum config_purpose purpose, struct problems *p);
+/* before: the one that runs; NULL at start. */
+void config_check(struct config_loaded *c, enum config_purpose purpose,
+                  const struct config_loaded *before, struct problems *p);

@@ -4,7 +4,7 @@
 #include "identity/store_internal.h"
 
 /* A pair is two ids of at most 255 bytes. */
-enum { RATES_MAX = 100000, LOCKOUTS_MAX = 100000, PAIR_BYTES_MAX = 1024 };
+enum { PAIR_BYTES_MAX = 1024 };
 
 static const char *const TABLE_LABELS[STORE_TABLE_COUNT] = {
 #define X(id, label) [id] = label,
@@ -18,12 +18,12 @@ static const char *const LIMIT_LABELS[STORE_LIMIT_COUNT] = {
 #undef X
 };
 
-static bool tables_create(struct store *s, size_t challenges_max)
+static bool tables_create(struct store *s, size_t challenges_max, size_t limits_max)
 {
     s->tables[STORE_USED_CHALLENGES] = table_create(challenges_max, 0, NULL);
-    s->tables[STORE_RATES_USER] = table_create(RATES_MAX, STORE_RATE_BYTES, NULL);
-    s->tables[STORE_RATES_ADDRESS] = table_create(RATES_MAX, STORE_RATE_BYTES, NULL);
-    s->tables[STORE_LOCKOUTS] = table_create(LOCKOUTS_MAX, STORE_LOCKOUT_BYTES, NULL);
+    s->tables[STORE_RATES_USER] = table_create(limits_max, STORE_RATE_BYTES, NULL);
+    s->tables[STORE_RATES_ADDRESS] = table_create(limits_max, STORE_RATE_BYTES, NULL);
+    s->tables[STORE_LOCKOUTS] = table_create(limits_max, STORE_LOCKOUT_BYTES, NULL);
     return s->tables[STORE_USED_CHALLENGES] && s->tables[STORE_RATES_USER] &&
            s->tables[STORE_RATES_ADDRESS] && s->tables[STORE_LOCKOUTS];
 }
@@ -51,7 +51,8 @@ enum err store_create(const struct config *config, struct store **ret, struct er
         return ERR_NO_MEMORY;
     set_limits(s, config);
     s->refreshes = refresh_table_create(config->refresh_replay_s);
-    if (!s->refreshes || !tables_create(s, (size_t)config->used_challenges_max)) {
+    if (!s->refreshes ||
+        !tables_create(s, (size_t)config->used_challenges_max, (size_t)config->limit_entries_max)) {
         store_destroy(s);
         return ERR_NO_MEMORY;
     }

@@ -11,6 +11,7 @@
 
 static const struct config BASE = {
     .used_challenges_max = 3,
+    .limit_entries_max = 100000,
     .refresh_replay_s = 10,
     .upstream_max_per_second = 333,
     .rate_per_user = {30, 60},

@@ -11,6 +11,7 @@
 
 static const struct config CONFIG = {
     .used_challenges_max = 10,
+    .limit_entries_max = 1000,
     .refresh_replay_s = 10,
 };
 

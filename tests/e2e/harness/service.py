@@ -23,13 +23,15 @@ DEFAULTS = {
 
 
 class Service(Process):
-    """Started with the upstream's settings, then `config` on top (None removes a setting)."""
+    """Started with the upstream's settings, then `config` on top (None removes a setting). wrap: makes of
+    the command another one that ends in it, e.g. Cgroup.wrap."""
 
     def __init__(self, directory, upstream=None, config=None, arguments=(), wait_ready=True,
-                 name="biometrics-bff"):
+                 name="biometrics-bff", wrap=None):
         settings = {**DEFAULTS, **(upstream.config() if upstream else {}), **(config or {})}
         self.settings = {key: str(value) for key, value in settings.items() if value is not None}
-        super().__init__([SERVICE, *arguments], directory, env=self.settings, name=name)
+        argv = [SERVICE, *arguments]
+        super().__init__(wrap(argv) if wrap else argv, directory, env=self.settings, name=name)
         if wait_ready:
             self.wait_event("service.ready")
             canaries.check_process(self.pid, self.settings)
