@@ -54,6 +54,13 @@ def test_a_session_with_wrong_tokens_is_seen_and_its_refusal_is_no_loss():
     assert journals.compare(vendor, [phone_saw("a", 502, "session_verification_failed", "authenticate")]).lost
 
 
+def test_true_tokens_may_be_refused_while_their_key_is_new():
+    vendor = [Vendor("authenticate", "a", True)]
+    refused = [phone_saw("a", 502, "session_verification_failed", "authenticate")]
+    assert not journals.compare(vendor, refused, [(-1.0, 1.0)]).lost
+    assert journals.compare(vendor, refused, [(1.0, 2.0)]).lost
+
+
 def test_what_was_refused_for_our_own_token_may_come_once_more():
     assert counts([("authenticate", "a", False, 401), ("authenticate", "a", True)],
                   [phone_saw("a", 200, operation="authenticate")]) == (0, 0, 0)

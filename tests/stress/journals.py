@@ -34,12 +34,12 @@ def read_cuts(path):
     return cuts
 
 
-def compare(vendor, phones):
+def compare(vendor, phones, new_keys=()):
     """vendor: [Vendor]; phones: [phones.Call]. Of the run-once operations, by trace id:
     duplicates: the vendor got it more than once, executed or not; one that it refused for our own client
                 token's sake does not count, for that is sent once more with another
     lost:       the vendor executed it, and the phone saw neither success nor that the outcome is unknown, nor
-                that the tokens were no good
+                that the tokens were no good; true ones may be refused in the spans of time `new_keys`
     invented:   the phone saw success and the vendor did not execute it
     unverified: the phone got a session although its tokens were wrong"""
     received, executed, wrong = collections.Counter(), set(), set()
@@ -50,12 +50,16 @@ def compare(vendor, phones):
                 executed.add(call.trace_id)
             if call.tokens:
                 wrong.add(call.trace_id)
+    def rightly_refused(call):
+        return call.code == REFUSED_TOKENS and (
+            call.trace_id in wrong or any(since <= call.at_s + call.took_s <= until for since, until in new_keys))
+
     once = [call for call in phones if call.operation in RUN_ONCE]
     unclear = [call for call in once if call.code in UNCLEAR]
     return Verdict(
         duplicates=sorted(trace_id for trace_id, count in received.items() if count > 1),
         lost=[call for call in once if call.trace_id in executed and not _is_success(call)
-              and call.code not in UNCLEAR and not (call.code == REFUSED_TOKENS and call.trace_id in wrong)],
+              and call.code not in UNCLEAR and not rightly_refused(call)],
         invented=[call for call in once if _is_success(call) and call.trace_id not in executed],
         unverified=[call for call in once if _is_success(call) and call.trace_id in wrong],
         executed=len(executed), unclear=len(unclear))

@@ -16,6 +16,7 @@ from harness.device import DeviceKey
 Call = collections.namedtuple("Call", "trace_id operation status code at_s took_s")
 User = collections.namedtuple("User", "user_id token")
 
+NOT_OURS = "not a problem document"  # said by a proxy, not by the service
 NO_ANSWER = 0  # the status of a call whose connection ended without an answer
 PATIENCE_S = 60
 ATTEMPTS = 4  # of what the service says may be repeated
@@ -161,8 +162,12 @@ class Phone:
 def _meaning(status, body):
     if status == NO_ANSWER:
         return body.decode(), None
-    document = json.loads(body) if body else None
-    return (document or {}).get("code") if status >= 400 else None, document
+    if status < 400:
+        return None, json.loads(body) if body else None
+    try:
+        return json.loads(body)["code"], None
+    except (ValueError, KeyError, TypeError):
+        return NOT_OURS, None
 
 
 # ---- many
