@@ -26,7 +26,7 @@ from common import at_most, exactly, say
 
 import journals
 from phones import Crowd, make_users, NO_ANSWER, NOT_OURS
-from replicas import Haproxy, Replica, share_seal_keys
+from replicas import Haproxy, Replica, SealKeys
 from vendor import CuttingProxy, SETTINGS, stress_emulator
 
 MINUTES, QUICK_S = 10, 15
@@ -207,7 +207,7 @@ def chaos(options, seconds):
         emulator.settings(token_ttl_s=TOKEN_TTL_S)
         cutter = CuttingProxy(directory, emulator, options.seed, CUTS)
         running.append(cutter)
-        settings = {**SETTINGS, "BFF_SEAL_KEYS_FILE": share_seal_keys(directory), "BFF_DRAIN_DELAY_S": DRAIN_DELAY_S,
+        settings = {**SETTINGS, "BFF_SEAL_KEYS_FILE": SealKeys(directory).path, "BFF_DRAIN_DELAY_S": DRAIN_DELAY_S,
                     "BFF_DRAIN_TIMEOUT_S": "15", "BFF_UPSTREAM_URL": cutter.url}
         replicas = []
         for number in (1, 2, 3):

@@ -6,7 +6,7 @@ Phones enroll and log in through haproxy (deploy/haproxy/haproxy.cfg) at a stead
 round, one replica gets SIGTERM, must end with status 0, is started again on its ports and is up at haproxy before
 the next one's turn; and SIGHUPs go to replicas at random, most with a changed configuration, some with a bad one.
 Every answer that is not the one that the phone hoped for is a failed request. A challenge that one replica made is
-used at another.
+used at another. Halfway the sealing keys are rotated.
 """
 import contextlib
 import random
@@ -19,8 +19,10 @@ from common import at_least, exactly, say
 
 import journals
 from phones import Crowd, make_users
-from replicas import Haproxy, Replica, share_seal_keys
+from replicas import Haproxy, Replica, SealKeys
 from vendor import SETTINGS, stress_emulator
+
+from harness.waiting import until
 
 REPLICAS = 3
 RESTARTS, RELOADS = 30, 200
@@ -90,12 +92,24 @@ def rolling_restarts(replicas, haproxy, reloads, rounds):
     return took_s
 
 
+def rotate_seal_keys(replicas, reloads, seal_keys):
+    """As docs say: the new key last, everywhere; then first, everywhere."""
+    for step in (seal_keys.add, seal_keys.promote):
+        step()
+        for replica in replicas:
+            with reloads.not_meanwhile(replica):
+                done = replica.reloads("ok")
+                replica.reload()
+                until(lambda: replica.reloads("ok") > done, f"{replica.name} has read its keys again")
+
+
 def fleet(options, restarts, reloads):
     directory = options.directory
     with common.running() as running:
         emulator = stress_emulator(directory)
         running.append(emulator)
-        settings = {**SETTINGS, "BFF_SEAL_KEYS_FILE": share_seal_keys(directory), "BFF_WORKERS": "1",
+        seal_keys = SealKeys(directory)
+        settings = {**SETTINGS, "BFF_SEAL_KEYS_FILE": seal_keys.path, "BFF_WORKERS": "1",
                     "BFF_DRAIN_DELAY_S": DRAIN_DELAY_S, "BFF_DRAIN_TIMEOUT_S": "30", "BFF_TRUSTED_PROXIES": "127.0.0.1/32"}
         replicas = []
         for number in range(1, REPLICAS + 1):
@@ -108,7 +122,9 @@ def fleet(options, restarts, reloads):
         hups = Reloads(replicas, options.seed, reloads)
         hups.start()
         running.append(hups)
-        took_s = rolling_restarts(replicas, haproxy, hups, restarts)
+        took_s = rolling_restarts(replicas, haproxy, hups, restarts // 2)
+        rotate_seal_keys(replicas, hups, seal_keys)
+        took_s += rolling_restarts(replicas, haproxy, hups, restarts - restarts // 2)
         hups.join()
         calls = crowd.finish()
     return calls, journals.read_calls(emulator.call_log), replicas, hups, took_s
@@ -134,6 +150,13 @@ def handles_that_moved(calls, served_by):
     return moved, sessions
 
 
+def count_reloads(replicas):
+    """Configurations that were taken up and that were refused, by the log: two SIGHUPs at once are one."""
+    outcomes = [record["event.outcome"] for replica in replicas for service in replica.services()
+                for record in service.events("config.reload") if record.get("error.reason") != "the service ends"]
+    return outcomes.count("success"), outcomes.count("failure")
+
+
 def run(options):
     restarts, reloads = (RESTARTS_QUICK, RELOADS_QUICK) if options.quick else (RESTARTS, RELOADS)
     restarts = restarts if options.restarts is None else options.restarts
@@ -148,7 +171,8 @@ def run(options):
     for operation, outcome in sorted(journals.outcomes(calls).items()):
         say(f"  {operation:<14}" + ", ".join(f"{what}: {count}" for what, count in outcome.most_common()))
     say(f"a restart takes {max(took_s, default=0):.1f} s at most, from SIGTERM to UP at haproxy; of the SIGHUPs "
-        f"{hups.bad} had a bad configuration")
+        f"{hups.bad} had a bad configuration; those of the rotation of the sealing keys come on top")
+    good, refused = count_reloads(replicas)
     failed = [call for call in calls if call.status not in (200, 201, 204)]
     for call in failed[:10]:
         say(f"  failed: {call}")
@@ -157,6 +181,8 @@ def run(options):
     yield exactly("failed requests", len(failed), 0)
     yield exactly("restarts of one replica each, one after the other", sum(len(r.past) for r in replicas), restarts)
     yield exactly("SIGHUPs", hups.sent, reloads)
+    yield at_least("configurations taken up", good, reloads // 2)
+    yield at_least("configurations refused", refused, min(1, hups.bad))
     yield at_least(f"sessions of {sessions} whose challenge another replica had made", moved, 1)
     yield exactly("duplicates, lost, invented", tuple(map(len, verdict[:3])), (0, 0, 0))
 

@@ -56,6 +56,9 @@ class Replica:
     def reload(self):
         self.service.signal(signal.SIGHUP)
 
+    def reloads(self, result):
+        return self.service.metric("bff_config_reload_total", result=result)
+
     def restart(self):
         """As an orchestrator does: SIGTERM, exit status 0, start, ready."""
         self.service.stop(timeout_s=60)
@@ -70,10 +73,32 @@ class Replica:
         return [*self.past, self.service]
 
 
-def share_seal_keys(directory):
-    path = directory / "seal-keys"
-    path.write_text(base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
-    return path
+class SealKeys:
+    """The file of keys that replicas share: the first seals, all open."""
+
+    def __init__(self, directory):
+        self.path = directory / "seal-keys"
+        self.keys = [_seal_key()]
+        self._write()
+
+    def _write(self):
+        fresh = self.path.with_suffix(".new")
+        fresh.write_text("".join(f"{key}\n" for key in self.keys))
+        os.replace(fresh, self.path)
+
+    def add(self):
+        """First every replica must be able to open what the new key sealed ..."""
+        self.keys.append(_seal_key())
+        self._write()
+
+    def promote(self):
+        """... then it may seal."""
+        self.keys.insert(0, self.keys.pop())
+        self._write()
+
+
+def _seal_key():
+    return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 class Haproxy(Process):
