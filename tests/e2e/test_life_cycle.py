@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from faults.marks import row
 from harness.background import InBackground
 from harness.device import unique
 from harness.hostile import Reply
@@ -98,6 +99,7 @@ def held(start_hostile):
     release.set()
 
 
+@row("FP01")
 def test_during_the_delay_it_serves_but_is_not_ready(bff, hostile):
     service = bff(hostile, BFF_DRAIN_DELAY_S=60)
     service.signal(signal.SIGTERM)
@@ -113,6 +115,7 @@ def test_during_the_delay_it_serves_but_is_not_ready(bff, hostile):
     assert service.wait() == 0
 
 
+@row("FP01")
 def test_no_request_fails_while_the_load_balancer_takes_it_out(bff, hostile):
     service = bff(hostile, BFF_DRAIN_DELAY_S=5, BFF_UPSTREAM_MAX_PER_SECOND=0)
     taken_out = threading.Event()
@@ -137,6 +140,7 @@ def test_no_request_fails_while_the_load_balancer_takes_it_out(bff, hostile):
     assert service.wait() == 0
 
 
+@row("FP01")
 def test_a_request_under_way_is_finished(bff, held):
     upstream, release = held
     service = bff(upstream, BFF_DRAIN_TIMEOUT_S=30)
@@ -150,6 +154,7 @@ def test_a_request_under_way_is_finished(bff, held):
     assert service.events("service.stopped")[0]["bff.requests_cut"] is False
 
 
+@row("FP01")
 def test_new_requests_are_refused_while_the_last_ones_finish(bff, held):
     upstream, release = held
     service = bff(upstream, BFF_DRAIN_TIMEOUT_S=30)
@@ -180,6 +185,7 @@ def test_what_outlives_the_drain_timeout_is_answered_draining(bff, held):
     assert service.events("service.stopped")[0]["bff.requests_cut"] is True
 
 
+@row("FP01")
 def test_hundreds_of_requests_under_way_all_get_an_answer(bff, held):
     upstream, _ = held
     service = bff(upstream, BFF_DRAIN_TIMEOUT_S=1, BFF_REQUEST_TIMEOUT_MS=60000,
@@ -200,6 +206,7 @@ def test_hundreds_of_requests_under_way_all_get_an_answer(bff, held):
     assert service.wait() == 0
 
 
+@row("FP02")
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_it_at_once_but_orderly(bff, held, second):
     upstream, _ = held
@@ -216,6 +223,7 @@ def test_a_second_signal_ends_it_at_once_but_orderly(bff, held, second):
     assert service.events("service.stopped")[0]["bff.drained"] is False
 
 
+@row("FP02")
 def test_sigint_skips_the_delay(bff, hostile):
     service = bff(hostile, BFF_DRAIN_DELAY_S=60)
     began = time.monotonic()

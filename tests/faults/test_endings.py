@@ -8,19 +8,9 @@ import pytest
 
 from faults.calls import RUN_ONCE, ready, retry_after_sending
 from faults.marks import row
+from harness.background import InBackground
 from harness.hostile import Reply
 from harness.scene import assert_problem
-
-
-class Sent(threading.Thread):
-    def __init__(self, call):
-        super().__init__(daemon=True)
-        self._call = call
-        self.answer = None
-        self.start()
-
-    def run(self):
-        self.answer = self._call()
 
 
 def drain_timeout(service):
@@ -50,16 +40,15 @@ def test_what_is_at_the_vendor_when_the_service_ends_is_told_what_may_have_happe
                           BFF_REQUEST_TIMEOUT_MS="60000")
     release = threading.Event()
     scene.vendor.on(operation, Reply(hold=release))
-    sent = Sent(ready(scene, operation, service))
+    sent = InBackground(ready(scene, operation, service))
     scene.vendor.wait_calls(operation)
     end(service)
     assert service.wait() == 0
     release.set()
-    sent.join(30)
     if RUN_ONCE[operation]:
-        assert_problem(sent.answer, 502, "upstream_outcome_unknown", retry_after_sending(operation))
+        assert_problem(sent.answer(), 502, "upstream_outcome_unknown", retry_after_sending(operation))
     else:
-        assert_problem(sent.answer, 503, "draining", "same")
+        assert_problem(sent.answer(), 503, "draining", "same")
     assert len(scene.vendor.calls(operation)) == 1
 
 
@@ -68,11 +57,11 @@ def test_a_registration_that_the_end_cut_short_leaves_its_audit_line(scene):
     service = scene.other("audited", BFF_DRAIN_DELAY_S="60", BFF_REQUEST_TIMEOUT_MS="60000")
     release = threading.Event()
     scene.vendor.on("register", Reply(hold=release))
-    sent = Sent(ready(scene, "register", service))
+    sent = InBackground(ready(scene, "register", service))
     scene.vendor.wait_calls("register")
     sigquit(service)
     assert service.wait() == 0
     release.set()
-    sent.join(30)
+    assert sent.answer().code == "upstream_outcome_unknown"
     line = service.events("ceremony.register")[-1]
     assert (line["bff.outcome"], line["error.reason"]) == ("upstream_outcome_unknown", "the service ended first")
