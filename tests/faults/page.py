@@ -35,6 +35,8 @@ def proofs(root):
         for function in ast.walk(ast.parse(path.read_text())):
             marked = isinstance(function, ast.FunctionDef) and _rows_of(function)
             for one in marked[0] if marked else ():
+                if one not in found:
+                    raise ValueError(f"{path}: {function.name} proves {one}, which is no row of the catalogue")
                 found[one].append((path.relative_to(root / "tests"), function.name, marked[1]))
     return found
 

@@ -9,6 +9,7 @@ import unittest
 
 import c_format
 import c_tidy
+import generated_docs
 import headers_alone
 import layers
 import openapi_lint
@@ -157,6 +158,20 @@ class Openapi(unittest.TestCase):
 
     def test_a_route_on_one_side_only_is_found(self):
         self.assertEqual(2, len(list(openapi_lint.check_routes(self.document(), '{HTTP_POST, "/v1/a", 1}'))))
+
+
+class Faults(unittest.TestCase):
+    TEST = 'from faults.marks import row\n\n\n@row({row}, long=True)\n@other\ndef test_it_holds(scene):\n    pass\n'
+
+    def test_a_proof_is_found_by_its_decorator(self):
+        with tree(tests__faults__test_a_py=self.TEST.format(row='"FU01", "FP01"')) as root:
+            page = generated_docs.faults_page.page(root)
+        lines = [line for line in page.splitlines() if "it_holds (*long*)" in line]
+        self.assertEqual(["| FU01", "| FP01"], [line[:6] for line in lines])
+
+    def test_a_row_that_is_not_in_the_catalogue_is_an_error(self):
+        with tree(tests__e2e__test_a_py=self.TEST.format(row='"FU99"')) as root:
+            self.assertRaises(ValueError, generated_docs.faults_page.page, root)
 
 
 if __name__ == "__main__":
