@@ -48,6 +48,8 @@ struct listen_address {
 };
 NODISCARD enum err listen_address_parse(struct str text, struct listen_address *ret,
                                         struct err_text *reterr);
+/* Options of a listening socket that the sockets accepted from it inherit. */
+void listen_tune(int fd);
 /* Bound, listening, non-blocking, close-on-exec; the real port is in *ret_port. */
 NODISCARD enum err listen_open(const struct listen_address *at, int *ret_fd, uint16_t *ret_port,
                                struct err_text *reterr);

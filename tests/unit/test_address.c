@@ -187,6 +187,36 @@ START_TEST(port_zero_gives_a_real_port_and_a_taken_port_an_error)
 }
 END_TEST
 
+/* What the kernel may keep for a client that reads nothing, or sends while nobody reads. */
+START_TEST(accepted_sockets_have_small_buffers)
+{
+    enum { KERNEL_BYTES_MAX = 128 * 1024 };
+    struct listen_address at;
+    struct err_text err;
+    int listener = -1;
+    uint16_t port = 0;
+    ck_assert(listen_address_parse(STR("127.0.0.1:0"), &at, &err) == ERR_OK);
+    ck_assert_msg(listen_open(&at, &listener, &port, &err) == ERR_OK, "%s", err.text);
+    const struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int client = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(connect(client, (const struct sockaddr *)&to, sizeof(to)), 0);
+    const int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+    ck_assert_int_ge(fd, 0);
+    static const int sides[] = {SO_SNDBUF, SO_RCVBUF};
+    for (size_t i = 0; i < ARRAY_LEN(sides); i++) {
+        int bytes = 0;
+        socklen_t len = sizeof(bytes);
+        ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, sides[i], &bytes, &len), 0);
+        ck_assert_int_gt(bytes, 0);
+        ck_assert_int_le(bytes, KERNEL_BYTES_MAX);
+    }
+    close(fd);
+    close(client);
+    close(listener);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("address");
@@ -197,5 +227,6 @@ int main(void)
     tcase_add_test(tc, the_client_is_the_first_untrusted_address_from_the_right);
     tcase_add_test(tc, listen_addresses_are_parsed_strictly);
     tcase_add_test(tc, port_zero_gives_a_real_port_and_a_taken_port_an_error);
+    tcase_add_test(tc, accepted_sockets_have_small_buffers);
     return unit_run(tc, "address");
 }
