@@ -21,22 +21,10 @@ enum {
     WORKERS_MAX = 256,
 };
 
-enum listener { LISTENER_PUBLIC, LISTENER_MANAGEMENT, LISTENER_OPERATOR, LISTENER_COUNT };
-
-static const struct {
-    const char *name;
-    const char *key;
-} LISTENERS[LISTENER_COUNT] = {
-    [LISTENER_PUBLIC] = {"public", "BFF_LISTEN"},
-    [LISTENER_MANAGEMENT] = {"management", "BFF_MANAGEMENT_LISTEN"},
-    [LISTENER_OPERATOR] = {"operator", "BFF_OPERATOR_LISTEN"},
-};
-
 struct service {
     struct settings *settings; /* those of now; a reference */
     FILE *errors;              /* while it starts */
-    int fds[LISTENER_COUNT];   /* -1: not open */
-    uint16_t ports[LISTENER_COUNT];
+    struct listeners listeners;
     unsigned connections_max;
     struct store *store;
     struct decoy_shape *decoy;
@@ -96,54 +84,6 @@ static unsigned share(int64_t total, int64_t parts)
     return (unsigned)((total + parts - 1) / parts);
 }
 
-/* ---- listeners */
-
-static bool open_listener(struct service *s, enum listener which, const struct listen_address *at)
-{
-    struct err_text problem = {0};
-
-    if (listen_open(at, &s->fds[which], &s->ports[which], &problem) == ERR_OK)
-        return true;
-    config_complain(s->settings->loaded, LISTENERS[which].key, s->errors, problem.text);
-    return false;
-}
-
-static bool open_listeners(struct service *s)
-{
-    return open_listener(s, LISTENER_PUBLIC, &s->settings->resources.public_at) &&
-           open_listener(s, LISTENER_MANAGEMENT, &s->settings->resources.management_at) &&
-           (!s->settings->config->operator_listen ||
-            open_listener(s, LISTENER_OPERATOR, &s->settings->resources.operator_at));
-}
-
-static void close_listeners(struct service *s)
-{
-    for (size_t i = 0; i < LISTENER_COUNT; i++) {
-        if (s->fds[i] >= 0)
-            (void)close(s->fds[i]);
-        s->fds[i] = -1;
-    }
-}
-
-static void announce_listeners(const struct service *s)
-{
-    const struct listen_address *const at[LISTENER_COUNT] = {
-        [LISTENER_PUBLIC] = &s->settings->resources.public_at,
-        [LISTENER_MANAGEMENT] = &s->settings->resources.management_at,
-        [LISTENER_OPERATOR] = &s->settings->resources.operator_at,
-    };
-
-    for (size_t i = 0; i < LISTENER_COUNT; i++) {
-        if (s->fds[i] < 0)
-            continue;
-        char address[IP_TEXT_BYTES];
-        const struct ip ip = ip_of_sockaddr((const struct sockaddr *)&at[i]->sa);
-        ip_format(&ip, address);
-        LOG(LOG_INFO, "listener.ready", "A listener is open", LOG_S("listener", LISTENERS[i].name),
-            LOG_S("server.address", address), LOG_I("server.port", s->ports[i]));
-    }
-}
-
 /* ---- building */
 
 static bool build_shared(struct service *s)
@@ -177,8 +117,10 @@ static bool start_workers(struct service *s)
         .store = s->store,
         .decoy = s->decoy,
         .health = &s->health,
-        .public_fd = s->fds[LISTENER_PUBLIC],
-        .operator_fd = s->fds[LISTENER_OPERATOR],
+        .public_fd = s->listeners.fds[LISTENER_PUBLIC],
+        .operator_fd = s->listeners.fds[LISTENER_OPERATOR],
+        .public_inherited = s->listeners.inherited[LISTENER_PUBLIC],
+        .operator_inherited = s->listeners.inherited[LISTENER_OPERATOR],
         .in_flight = &s->in_flight,
         .connections = &s->connections,
         .share = s->share,
@@ -204,12 +146,14 @@ static bool start_ops(struct service *s)
 {
     struct err_text problem = {0};
 
-    if (ops_thread_start(&s->health, s->fds[LISTENER_MANAGEMENT], &s->ops, &problem) != ERR_OK)
+    if (ops_thread_start(&s->health, s->listeners.fds[LISTENER_MANAGEMENT], &s->ops, &problem) !=
+        ERR_OK)
         return fail(s, "cannot start the management listener", &problem);
     return true;
 }
 
-struct service *service_start(struct settings *settings, FILE *errors)
+struct service *service_start(struct settings *settings, const struct listeners *listeners,
+                              FILE *errors)
 {
     struct service *s = calloc(1, sizeof(*s));
     if (!s) {
@@ -218,15 +162,14 @@ struct service *service_start(struct settings *settings, FILE *errors)
     }
     s->settings = settings_ref(settings);
     s->errors = errors;
-    for (size_t i = 0; i < LISTENER_COUNT; i++)
-        s->fds[i] = -1;
+    s->listeners = *listeners;
 
-    if (!fit_descriptors(s) || !open_listeners(s) || !build_shared(s) || !start_ops(s) ||
-        !start_workers(s)) {
+    if (!fit_descriptors(s) || !listeners_open(&s->listeners, settings, errors) ||
+        !build_shared(s) || !start_ops(s) || !start_workers(s)) {
         service_destroy(s);
         return NULL;
     }
-    announce_listeners(s);
+    listeners_announce(&s->listeners);
     atomic_store(&s->health.listening, true);
     return s;
 }
@@ -276,6 +219,11 @@ bool service_sweep(struct service *s)
     return left;
 }
 
+bool service_is_ready(struct service *s)
+{
+    return health_is_ready(&s->health);
+}
+
 /* ---- ending */
 
 void service_begin_drain(struct service *s)
@@ -283,12 +231,28 @@ void service_begin_drain(struct service *s)
     atomic_store(&s->health.draining, true);
 }
 
-void service_refuse(struct service *s)
+static void quiesce(struct service *s)
 {
-    atomic_store(&s->health.draining, true);
-    atomic_store(&s->health.refusing, true);
+    if (s->listeners.fds[LISTENER_PUBLIC] < 0)
+        return;
     for (unsigned i = 0; i < s->worker_count; i++)
         worker_quiesce(s->workers[i]);
+    listeners_close_for_apps(&s->listeners);
+}
+
+/* A socket that was handed over is left to the next process at once. */
+void service_shut_door(struct service *s)
+{
+    if (s->listeners.inherited[LISTENER_PUBLIC])
+        quiesce(s);
+    else
+        listeners_shut_door(&s->listeners);
+}
+
+void service_refuse(struct service *s)
+{
+    quiesce(s);
+    atomic_store(&s->health.refusing, true);
 }
 
 bool service_is_busy(const struct service *s)
@@ -318,7 +282,7 @@ void service_destroy(struct service *s)
     conn_share_destroy(s->share);
     store_destroy(s->store);
     decoy_shape_destroy(s->decoy);
-    close_listeners(s);
+    listeners_close(&s->listeners);
     settings_unref(s->settings);
     free(s);
 }

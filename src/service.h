@@ -2,14 +2,19 @@
  * The running service: shared parts, listeners, workers, the management thread, and how it ends. */
 #pragma once
 
+#include "listeners.h"
 #include "settings.h"
 
 struct service;
 
-/* Builds everything and serves. Takes references of the settings; errors is borrowed until this
- * returns. Problems that the configuration can cure (a port in use, too few descriptors) are
- * printed as config_load() prints them. NULL: it could not start, all is undone. */
-NODISCARD struct service *service_start(struct settings *settings, FILE *errors);
+/* Builds everything and serves. Takes references of the settings, and the listeners' sockets;
+ * errors is borrowed until this returns. Problems that the configuration can cure (a port in use,
+ * too few descriptors) are printed as config_load() prints them. NULL: it could not start, all is
+ * undone. */
+NODISCARD struct service *service_start(struct settings *settings,
+                                        const struct listeners *listeners, FILE *errors);
+/* Has started and is ready, or was so once. */
+bool service_is_ready(struct service *s);
 /* Those of now; borrowed until the next service_reload(). */
 struct settings *service_settings(const struct service *s);
 /* Goes on with other settings, of which settings_load() said that they may follow. All of the
@@ -21,6 +26,8 @@ bool service_sweep(struct service *s);
 
 /* Not ready any more, but every request is still served; answers close their connection. */
 void service_begin_drain(struct service *s);
+/* No connection begins any more; what is connecting, and every request that comes, is served. */
+void service_shut_door(struct service *s);
 /* No further connections; new requests are refused. */
 void service_refuse(struct service *s);
 /* After service_refuse(): does anything still run? */

@@ -5,7 +5,6 @@
 
 #include <assert.h>
 #include <limits.h>
-#include <stddef.h>
 
 #include "loop_thread.h"
 #include "net/loop_call.h"
@@ -24,8 +23,6 @@ struct worker {
     _Atomic unsigned operator_connections;
     struct timer drain_timer;
     _Atomic unsigned busy;
-    _Atomic bool quiesce_posted;
-    struct post quiesce; /* posted once, so it needs no memory of its own */
 
     /* the main thread alone */
     struct era *eras;     /* owned, oldest first: those that are not given back yet */
@@ -210,14 +207,16 @@ static void on_drain_tick(struct timer *t)
     timer_start(w->thread.loop, t, loop_now_ms(w->thread.loop) + DRAIN_TICK_MS, on_drain_tick, w);
 }
 
-static void on_quiesce(struct post *p)
+static enum err on_quiesce(void *arg, struct err_text *reterr)
 {
-    struct worker *w = (struct worker *)((char *)p - offsetof(struct worker, quiesce));
+    struct worker *w = arg;
+    (void)reterr;
 
-    http_server_quiesce(w->public_server);
+    http_server_quiesce(w->public_server, !w->options.public_inherited);
     if (w->operator_server)
-        http_server_quiesce(w->operator_server);
+        http_server_quiesce(w->operator_server, !w->options.operator_inherited);
     timer_start(w->thread.loop, &w->drain_timer, loop_now_ms(w->thread.loop), on_drain_tick, w);
+    return ERR_OK;
 }
 
 /* ---- the main thread */
@@ -281,9 +280,7 @@ bool worker_sweep(struct worker *w)
 
 void worker_quiesce(struct worker *w)
 {
-    if (atomic_exchange(&w->quiesce_posted, true))
-        return;
-    loop_post(w->thread.loop, &w->quiesce, on_quiesce);
+    (void)!loop_call(w->thread.loop, on_quiesce, w, NULL);
 }
 
 unsigned worker_busy(const struct worker *w)

@@ -23,13 +23,14 @@ struct worker_options {
     struct decoy_shape *decoy;
     struct health *health;
     int public_fd;
-    int operator_fd;                   /* -1: this worker serves no operators */
-    _Atomic unsigned *connections;     /* shared */
-    struct conn_share *share;          /* of the public listener's connections; shared */
-    _Atomic unsigned *in_flight;       /* shared */
-    unsigned connections_max;          /* of all workers */
-    unsigned upstream_connections_max; /* this worker's share */
-    unsigned token_memory_max;         /* likewise */
+    int operator_fd;                           /* -1: this worker serves no operators */
+    bool public_inherited, operator_inherited; /* another process will take who waits there */
+    _Atomic unsigned *connections;             /* shared */
+    struct conn_share *share;                  /* of the public listener's connections; shared */
+    _Atomic unsigned *in_flight;               /* shared */
+    unsigned connections_max;                  /* of all workers */
+    unsigned upstream_connections_max;         /* this worker's share */
+    unsigned token_memory_max;                 /* likewise */
 };
 
 /* The functions from here on belong to the main thread. */
@@ -51,7 +52,8 @@ bool worker_sweep(struct worker *w);
 
 /* ---- the end */
 
-/* The worker takes no further connections. */
+/* The worker takes no further connections: it does not look at the listening sockets again. Once.
+ */
 void worker_quiesce(struct worker *w);
 /* Requests and calls that are still under way; exact once worker_quiesce() took hold, until then
  * "many". */

@@ -6,13 +6,22 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "commands/commands.h"
+#include "notify.h"
 #include "process.h"
 #include "reload.h"
 #include "service.h"
 #include "telemetry.h"
 
 /* How long the memory of settings may outlast its last user. */
-enum { DRAIN_LOOK_MS = 20, SWEEP_MS = 200 };
+enum {
+    DRAIN_LOOK_MS = 20,
+    READY_LOOK_MS = 25,
+    SWEEP_MS = 200,
+    /* How long those who are connecting when the door is shut have to get in. */
+    DOOR_MS = 200,
+};
+
+#define READY "READY=1\nSTATUS=Serving"
 
 /* Notes and warnings of the configuration are kept until the log can take them. */
 struct notes {
@@ -32,17 +41,32 @@ static void log_notes(const struct notes *n)
     }
 }
 
+/* Before it is ready there is nothing to say: READY=1 would be a lie. */
+static void reload_and_tell(struct service *s, const struct config_inputs *inputs, bool ready)
+{
+    if (ready)
+        notify_reloading();
+    reload(s, inputs);
+    if (ready)
+        notify(READY);
+}
+
 /* Waits for a signal that ends the service, and does what a SIGHUP asks for meanwhile. */
 static int serve_until_signal(struct service *s, const struct config_inputs *inputs)
 {
-    bool sweep = false;
+    bool ready = false, sweep = false;
 
     for (;;) {
-        const int signal_number = process_wait_signal(sweep ? SWEEP_MS : -1);
+        const int64_t wait_ms = !ready ? READY_LOOK_MS : sweep ? SWEEP_MS : -1;
+        const int signal_number = process_wait_signal(wait_ms);
         if (signal_number == SIGHUP && !process_end_is_pending())
-            reload(s, inputs);
+            reload_and_tell(s, inputs, ready);
         else if (signal_number != SIGHUP && signal_number != 0)
             return signal_number;
+        if (!ready && service_is_ready(s)) {
+            ready = true;
+            notify(READY);
+        }
         sweep = service_sweep(s);
     }
 }
@@ -71,11 +95,15 @@ static bool drain(struct service *s, int first_signal)
     const int64_t delay_ms = first_signal == SIGTERM ? config->drain_delay_s * 1000 : 0;
 
     service_begin_drain(s);
+    notify("STOPPING=1\nSTATUS=Draining");
     LOG(LOG_INFO, "service.draining", "Not ready any more; requests are still served",
         LOG_I("bff.drain_delay_ms", delay_ms));
     if (first_signal == SIGQUIT || (delay_ms > 0 && wait_for_end(delay_ms) != 0))
         return false;
 
+    service_shut_door(s);
+    if (wait_for_end(DOOR_MS) != 0)
+        return false;
     service_refuse(s);
     LOG(LOG_INFO, "service.refusing", "No further connections; finishing what is under way");
     const int64_t until_ms = clock_mono_ms() + config->drain_timeout_s * 1000;
@@ -86,13 +114,14 @@ static bool drain(struct service *s, int first_signal)
     return true;
 }
 
-static int run(struct settings *settings, const struct config_inputs *inputs)
+static int run(struct settings *settings, const struct listeners *listeners,
+               const struct config_inputs *inputs)
 {
     const struct config *config = settings->config;
     LOG(LOG_INFO, "service.starting", "The service starts",
         LOG_S("bff.upstream_url", config->upstream_url), LOG_I("bff.workers", config->workers),
         LOG_I("process.pid", (int64_t)getpid()));
-    struct service *s = service_start(settings, stderr);
+    struct service *s = service_start(settings, listeners, stderr);
     if (!s)
         return EXIT_CONFIG;
 
@@ -106,15 +135,15 @@ static int run(struct settings *settings, const struct config_inputs *inputs)
     return EXIT_GOOD;
 }
 
-static int serve(struct settings *settings, const struct config_inputs *inputs,
-                 const struct notes *notes)
+static int serve(struct settings *settings, const struct listeners *listeners,
+                 const struct config_inputs *inputs, const struct notes *notes)
 {
     if (!telemetry_start(settings->config, settings->resources.seal)) {
         (void)fputs("cannot start log and metrics: no memory or threads\n", stderr);
         return EXIT_FAILED;
     }
     log_notes(notes);
-    const int code = run(settings, inputs);
+    const int code = run(settings, listeners, inputs);
     telemetry_stop();
     return code;
 }
@@ -124,6 +153,7 @@ int command_serve(const struct invocation *in)
     const struct config_inputs inputs = {
         .purpose = CONFIG_FOR_SERVICE, .argc = in->argc, .argv = in->argv, .envp = in->envp};
     struct settings *settings = NULL;
+    struct listeners listeners;
     struct notes notes = {0};
 
     notes.out = open_memstream(&notes.text, &notes.len);
@@ -131,12 +161,15 @@ int command_serve(const struct invocation *in)
         (void)fputs("cannot start: no memory, or OpenSSL is unusable\n", stderr);
         return EXIT_CONFIG;
     }
-    int code = settings_load(&inputs, NULL, notes.out, &settings);
+    notify_init();
+    int code = listeners_inherit(&listeners, notes.out) ? EXIT_GOOD : EXIT_CONFIG;
+    if (code == EXIT_GOOD)
+        code = settings_load(&inputs, NULL, notes.out, &settings);
     (void)fclose(notes.out);
     process_overwrite_secrets(in->envp);
     process_block_signals();
     if (code == 0)
-        code = serve(settings, &inputs, &notes);
+        code = serve(settings, &listeners, &inputs, &notes);
     else
         (void)fputs(notes.text, stderr);
 

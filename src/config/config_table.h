@@ -120,7 +120,7 @@
     X(MAX_URI_BYTES, NUMBER, max_uri_bytes, "2048", 256, 16384, NOT_EMPTY, LIVE, LIMITS,           \
       "Longest request target")                                                                    \
     X(MAX_CONNECTIONS, NUMBER, max_connections, "10000", 1, 1000000, NOT_EMPTY, RESTART, LIMITS,   \
-      "Client connections of the process; lowered when the descriptor or memory limit demands it")           \
+      "Client connections of the process; lowered when the descriptor or memory limit demands it") \
     X(MAX_IN_FLIGHT, NUMBER, max_in_flight, "2000", 1, 100000, NOT_EMPTY, LIVE, LIMITS,            \
       "Requests under way in the process; further ones get 503 overloaded")                        \
     X(MEMORY_MAX_BYTES, NUMBER, memory_max_bytes, "0", 0, INT64_C(1) << 50, NOT_EMPTY, RESTART,    \

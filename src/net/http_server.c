@@ -20,6 +20,7 @@ enum {
     STRICT_FOR_CLIENTS = 1, /* "suitable for highly loaded public servers" */
     RUNS_PER_TURN = 3,
     RUNS_AT_STOP = 4,
+    NEW_MS = 1000,
 };
 
 const char *http_server_library_version(void)
@@ -278,16 +279,27 @@ void http_server_configure(struct http_server *s, const struct http_server_optio
     s->limits = (struct gate_limits){o->uri_max_bytes, o->header_max_bytes, o->body_max_bytes};
 }
 
-void http_server_quiesce(struct http_server *s)
+void http_server_quiesce(struct http_server *s, bool take_rest)
 {
+    if (take_rest)
+        accept_rest(s);
     accept_stop(s);
+}
+
+/* Its request is on the way, as far as anybody can tell. */
+static bool is_new(const struct http_conn *conn)
+{
+    const int64_t now_ms = loop_now_ms(conn->server->loop);
+
+    return conn->phase == CONN_FRESH &&
+           now_ms < conn->timer.at_ms - conn->server->options.header_timeout_ms + NEW_MS;
 }
 
 unsigned http_server_busy(const struct http_server *s)
 {
     unsigned busy = 0;
     for (const struct http_conn *conn = s->conns; conn; conn = conn->next)
-        busy += conn->phase == CONN_HEADER || conn->phase == CONN_BODY ||
+        busy += is_new(conn) || conn->phase == CONN_HEADER || conn->phase == CONN_BODY ||
                 conn->phase == CONN_HANDLING || conn->phase == CONN_ANSWERING;
     return busy;
 }

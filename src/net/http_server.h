@@ -76,10 +76,12 @@ NODISCARD enum err http_server_create(struct loop *l, const struct http_server_o
  * in_flight_max and hold; the rest stays. A request under way keeps its deadline, its body's
  * ceiling and its hold; the new one is for those that begin from here on. */
 void http_server_configure(struct http_server *s, const struct http_server_options *options);
-/* Stops taking connections; those that are open go on. The caller may close listen_fd once all
- * servers that share it are quiet. */
-void http_server_quiesce(struct http_server *s);
-/* Connections in the middle of a request: from its first byte to the last of its answer. */
+/* Stops taking connections; those that are open go on. take_rest: those who wait in the backlog are
+ * taken before, for closing would reset them; false: another process will take them. The caller may
+ * close listen_fd once all servers that share it are quiet. */
+void http_server_quiesce(struct http_server *s, bool take_rest);
+/* Connections in the middle of a request: from its first byte to the last of its answer; and those
+ * that are so new that their first byte is under way. */
 unsigned http_server_busy(const struct http_server *s);
 /* Every request still open fails with `draining`; then stops and frees. Accepts NULL. */
 void http_server_destroy(struct http_server *s);

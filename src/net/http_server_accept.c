@@ -149,6 +149,12 @@ bool accept_start(struct http_server *s)
     return true;
 }
 
+void accept_rest(struct http_server *s)
+{
+    while (s->listen_watch.active && accept_one(s))
+        ;
+}
+
 void accept_stop(struct http_server *s)
 {
     watch_stop(s->loop, &s->listen_watch);

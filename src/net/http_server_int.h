@@ -189,6 +189,8 @@ void request_stop(struct request *req);
 
 /* ---- http_server_accept.c */
 NODISCARD bool accept_start(struct http_server *s);
+/* Takes everybody who waits in the backlog. */
+void accept_rest(struct http_server *s);
 void accept_stop(struct http_server *s);
 /* A connection that was counted in *options.connections is gone. */
 void server_release_connection_slot(struct http_server *s);

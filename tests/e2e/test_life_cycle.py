@@ -14,6 +14,7 @@ from faults.marks import row
 from harness.background import InBackground
 from harness.device import unique
 from harness.hostile import Reply
+from harness.http import RawConnection
 from harness.paths import SANITIZER
 from harness.waiting import until
 
@@ -221,6 +222,34 @@ def test_a_second_signal_ends_it_at_once_but_orderly(bff, held, second):
     assert (answer.status, answer.code) == (503, "draining")
     assert service.wait() == 0
     assert service.events("service.stopped")[0]["bff.drained"] is False
+
+
+def test_who_connects_while_the_door_closes_is_answered_or_refused(bff, hostile):
+    service = bff(hostile, BFF_UPSTREAM_MAX_PER_SECOND=0, BFF_RATE_PER_USER=0)
+    host, port = service.address("public")
+    body = json.dumps({"user_id": "user-1"})
+    request = ("POST /v1/biometrics/start HTTP/1.1\r\nHost: bff\r\nContent-Type: application/json\r\n"
+               f"Content-Length: {len(body)}\r\n\r\n{body}")
+
+    def app():
+        """The statuses, until nobody can be connected to any more."""
+        statuses = []
+        while True:
+            try:
+                connection = RawConnection(host, port)
+            except OSError:
+                return statuses
+            with connection:
+                answer = connection.send(request).read_answer()
+                statuses.append(answer.status if answer else "cut")
+
+    apps = [InBackground(app) for _ in range(8)]
+    hostile.wait_calls("start", 50)
+    service.signal(signal.SIGTERM)
+    statuses = [status for each in apps for status in each.answer()]
+    assert service.wait() == 0
+    assert set(statuses) <= {200, 503}, statuses
+    assert 200 in statuses
 
 
 @row("FP02")

@@ -229,7 +229,7 @@ static void stop_errand(struct post *p)
 static void quiesce_errand(struct post *p)
 {
     struct errand *e = (struct errand *)p;
-    http_server_quiesce(e->fixture->server);
+    http_server_quiesce(e->fixture->server, true);
     finish_errand(e);
 }
 

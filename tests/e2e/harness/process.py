@@ -33,7 +33,7 @@ class EndedEarly(AssertionError):
 class Process:
     """A child with its standard output collected. Standard input is a pipe that stays open."""
 
-    def __init__(self, argv, directory, env=None, name=None):
+    def __init__(self, argv, directory, env=None, name=None, pass_fds=()):
         self.name = name or os.path.basename(str(argv[0]))
         self.log_path = directory / f"{self.name}.log"
         self.stderr_path = directory / f"{self.name}.stderr"
@@ -45,7 +45,7 @@ class Process:
         with open(self.stderr_path, "wb") as stderr:
             self.child = subprocess.Popen(
                 [str(word) for word in argv], cwd=directory, env={**kept, **(env or {})},
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, pass_fds=pass_fds)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

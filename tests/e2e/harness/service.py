@@ -27,11 +27,12 @@ class Service(Process):
     the command another one that ends in it, e.g. Cgroup.wrap."""
 
     def __init__(self, directory, upstream=None, config=None, arguments=(), wait_ready=True,
-                 name="biometrics-bff", wrap=None):
+                 name="biometrics-bff", wrap=None, pass_fds=()):
         settings = {**DEFAULTS, **(upstream.config() if upstream else {}), **(config or {})}
         self.settings = {key: str(value) for key, value in settings.items() if value is not None}
         argv = [SERVICE, *arguments]
-        super().__init__(wrap(argv) if wrap else argv, directory, env=self.settings, name=name)
+        super().__init__(wrap(argv) if wrap else argv, directory, env=self.settings, name=name,
+                         pass_fds=pass_fds)
         if wait_ready:
             self.wait_event("service.ready")
             canaries.check_process(self.pid, self.settings)
