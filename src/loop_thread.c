@@ -25,6 +25,8 @@ static void *thread_main(void *arg)
 {
     struct loop_thread *t = arg;
     struct err_text problem = {0};
+
+    (void)pthread_setname_np(pthread_self(), t->name);
     const enum err e = build(t, &problem);
 
     announce(t, e, &problem);

@@ -14,6 +14,7 @@ struct loop_thread {
     void (*tear_down)(void *arg); /* also runs after a build that failed half-way */
     void *arg;
     enum loop_label label; /* of the loop's metrics */
+    const char *name;      /* at most 15 bytes: what top and a debugger show */
     pthread_t thread;
     bool running;
     pthread_mutex_t lock; /* guards the next three */
@@ -23,7 +24,7 @@ struct loop_thread {
     struct err_text problem;
 };
 
-/* The caller sets build, tear_down, arg and label. On failure nothing is left to finish. */
+/* The caller sets build, tear_down, arg, label and name. On failure nothing is left to finish. */
 NODISCARD enum err loop_thread_start(struct loop_thread *t, struct err_text *reterr);
 /* Ends the loop, takes down, joins. Idempotent. */
 void loop_thread_stop(struct loop_thread *t);

@@ -91,7 +91,12 @@ enum err ops_thread_start(struct health *health, int management_fd, struct ops_t
     o->health = health;
     o->management_fd = management_fd;
     o->thread = (struct loop_thread){
-        .build = build, .tear_down = tear_down, .arg = o, .label = LOOP_MANAGEMENT};
+        .build = build,
+        .tear_down = tear_down,
+        .arg = o,
+        .label = LOOP_MANAGEMENT,
+        .name = "management",
+    };
 
     const enum err e = loop_thread_start(&o->thread, reterr);
     if (e != ERR_OK) {

@@ -319,7 +319,12 @@ enum err worker_start(const struct worker_options *options, struct worker **ret,
         return err_set(reterr, ERR_NO_MEMORY, "out of memory");
     w->options = *options;
     w->thread = (struct loop_thread){
-        .build = build, .tear_down = tear_down, .arg = w, .label = LOOP_WORKER};
+        .build = build,
+        .tear_down = tear_down,
+        .arg = w,
+        .label = LOOP_WORKER,
+        .name = "worker",
+    };
     w->eras = era_create(options->settings);
     if (!w->eras) {
         free_worker(w);

@@ -23,7 +23,9 @@ enum err answer_map(struct flow *f, const struct answer_rule *rules, size_t coun
         return ERR_OK;
 
     struct vendor_error error;
-    vendor_error_read(f->answer->body, &error);
+    const enum err read = vendor_error_read(f->answer->body, &error);
+    if (read != ERR_OK)
+        return read;
     const enum err result = find_result(rules, count, f->answer->status, error.code);
     if (result == ERR_OK)
         return ERR_OK;

@@ -240,7 +240,9 @@ static enum err read_answer(struct flow *f)
         return ERR_OK;
 
     struct vendor_error error;
-    vendor_error_read(f->answer->body, &error);
+    const enum err read = vendor_error_read(f->answer->body, &error);
+    if (read != ERR_OK)
+        return read;
     if (status == 401 && error.token_is_bad)
         return flow_fail_with(f, ERR_UPSTREAM_REFUSED_CREDENTIALS, "vendor 401 after a renewal");
     if (status == 400 || status == 401 || status == 403 || status == 404)

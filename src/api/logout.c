@@ -75,9 +75,9 @@ static enum err read_answer(struct flow *f)
 {
     if (f->answer->status == 400) {
         struct vendor_error error;
-        vendor_error_read(f->answer->body, &error);
-        if (error.session_gone)
-            return ERR_OK;
+        const enum err read = vendor_error_read(f->answer->body, &error);
+        if (read != ERR_OK || error.session_gone)
+            return read;
     }
     return answer_map(f, RULES, ARRAY_LEN(RULES));
 }

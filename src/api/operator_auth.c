@@ -120,7 +120,7 @@ const char *operator_keys_find(const struct operator_keys *k, struct str key)
 {
     uint8_t hash[SHA256_BYTES];
     if (!crypto_sha256(key, hash))
-        return NULL; /* fail closed */
+        return NULL; /* fail closed; crypto_lacked_memory() tells why */
 
     const char *found = NULL;
     for (size_t i = 0; i < k->count; i++) {
@@ -136,9 +136,12 @@ enum err operator_check(struct flow *f)
     const enum err present = bearer_present(f);
     if (present != ERR_OK)
         return present;
+    (void)crypto_lacked_memory(); /* of earlier */
     if (f->app->operator_keys)
         f->audit.operator_name = operator_keys_find(f->app->operator_keys, f->bearer.token);
-    if (!f->audit.operator_name)
-        return flow_fail_with(f, ERR_INVALID_TOKEN, "no operator key");
-    return ERR_OK;
+    if (f->audit.operator_name)
+        return ERR_OK;
+    if (crypto_lacked_memory())
+        return ERR_NO_MEMORY;
+    return flow_fail_with(f, ERR_INVALID_TOKEN, "no operator key");
 }

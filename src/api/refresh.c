@@ -130,8 +130,9 @@ static enum err join(struct flow *f)
         f->refreshing = true;
         return ERR_PENDING;
     }
-    const enum err e = refresh_call_start(f->app, r->in.refresh_token, request_deadline_ms(f->req),
-                                          request_traceparent(f->req), on_own_outcome, f, &r->call);
+    const enum err e =
+        refresh_call_start(f->app, &r->wait.key, r->in.refresh_token, request_deadline_ms(f->req),
+                           request_traceparent(f->req), on_own_outcome, f, &r->call);
     f->refreshing = e == ERR_OK;
     return f->refreshing ? ERR_PENDING : e;
 }

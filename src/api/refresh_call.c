@@ -8,6 +8,7 @@
 
 struct refresh_call {
     struct app *app;
+    struct refresh_key key;
     char *token; /* owned, cleansed */
     refresh_call_fn *done;
     void *arg;
@@ -62,7 +63,7 @@ static void on_sent(void *arg, const struct vendor_send *sent, enum err code,
     struct refresh_call *c = arg;
     bool keep = false;
     const struct refresh_outcome outcome = read_outcome(sent, code, answer, &keep);
-    store_refresh_done(c->app->store, str_of(c->token), &outcome, keep, loop_now_ms(c->app->loop));
+    store_refresh_done(c->app->store, &c->key, &outcome, keep, loop_now_ms(c->app->loop));
     if (c->done)
         c->done(c->arg, &outcome);
     destroy(c);
@@ -86,12 +87,13 @@ static enum err launch(struct refresh_call *c, int64_t deadline_ms, const char *
     return detached_start(c->app, &call);
 }
 
-static struct refresh_call *create(struct app *app, struct str token)
+static struct refresh_call *create(struct app *app, const struct refresh_key *key, struct str token)
 {
     struct refresh_call *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
     c->app = app;
+    c->key = *key;
     c->token = strndup(token.ptr, token.len);
     if (!c->token) {
         destroy(c);
@@ -100,11 +102,11 @@ static struct refresh_call *create(struct app *app, struct str token)
     return c;
 }
 
-enum err refresh_call_start(struct app *app, struct str refresh_token, int64_t deadline_ms,
-                            const char *traceparent, refresh_call_fn *done, void *arg,
-                            struct refresh_call **ret)
+enum err refresh_call_start(struct app *app, const struct refresh_key *key,
+                            struct str refresh_token, int64_t deadline_ms, const char *traceparent,
+                            refresh_call_fn *done, void *arg, struct refresh_call **ret)
 {
-    struct refresh_call *c = create(app, refresh_token);
+    struct refresh_call *c = create(app, key, refresh_token);
     const enum err e = c ? launch(c, deadline_ms, traceparent) : ERR_NO_MEMORY;
     if (e == ERR_OK) {
         c->done = done;
@@ -115,7 +117,7 @@ enum err refresh_call_start(struct app *app, struct str refresh_token, int64_t d
     if (c)
         destroy(c);
     const struct refresh_outcome outcome = outcome_of(e, false, 0);
-    store_refresh_done(app->store, refresh_token, &outcome, false, loop_now_ms(app->loop));
+    store_refresh_done(app->store, key, &outcome, false, loop_now_ms(app->loop));
     return e;
 }
 

@@ -6,6 +6,7 @@
 #include "api/challenge.h"
 #include "api/endpoints.h"
 #include "api/limits.h"
+#include "base/crypto.h"
 
 enum { PUBLIC_KEY_BYTES_MAX = 8192, ATTESTATION_BYTES_MAX = 24 * 1024, ANSWER_MAX = 4096 };
 
@@ -78,9 +79,10 @@ static enum err read_body(struct flow *f)
     if (chosen != ERR_OK)
         return chosen;
     const char *what = NULL;
-    if (!device_key_check(r->in.public_key, r->ec ? DEVICE_KEY_EC : DEVICE_KEY_RSA, &what))
-        return flow_refuse_member(f, "/public_key", what);
-    return ERR_OK;
+    (void)crypto_lacked_memory(); /* of earlier */
+    if (device_key_check(r->in.public_key, r->ec ? DEVICE_KEY_EC : DEVICE_KEY_RSA, &what))
+        return ERR_OK;
+    return crypto_lacked_memory() ? ERR_NO_MEMORY : flow_refuse_member(f, "/public_key", what);
 }
 
 static enum err open_challenge(struct flow *f)

@@ -124,26 +124,35 @@ static enum err send_call(struct flow *f)
     return flow_send(f, VENDOR_START, VENDOR_TOKEN_CLIENT);
 }
 
-/* Does the vendor say that this user is unknown, locked or inactive? The app must not learn it. */
-static bool is_about_the_user(const struct call_answer *answer)
+static bool is_about_the_user(int status, const struct vendor_error *error)
 {
     static const char *const CODES[] = {
         "user_not_found", "user_not_active", "auth_locked", "user_locked", "user_suspended",
     };
-    if (answer->status != 400 && answer->status != 403 && answer->status != 404)
-        return false;
-    struct vendor_error error;
-    vendor_error_read(answer->body, &error);
+
     /* A 404 that says nothing is taken for the user; one that is about our client is not. */
-    if (answer->status == 404)
-        return strcmp(error.code, "client_not_found") != 0;
-    if (error.user_gone)
+    if (status == 404)
+        return strcmp(error->code, "client_not_found") != 0;
+    if (error->user_gone)
         return true;
     for (size_t i = 0; i < ARRAY_LEN(CODES); i++) {
-        if (strcmp(error.code, CODES[i]) == 0)
+        if (strcmp(error->code, CODES[i]) == 0)
             return true;
     }
     return false;
+}
+
+/* Does the vendor say that this user is unknown, locked or inactive? The app must not learn it. */
+static enum err look_for_user(const struct call_answer *answer, bool *ret_about_user)
+{
+    struct vendor_error error;
+
+    *ret_about_user = false;
+    if (answer->status != 400 && answer->status != 403 && answer->status != 404)
+        return ERR_OK;
+    const enum err read = vendor_error_read(answer->body, &error);
+    *ret_about_user = read == ERR_OK && is_about_the_user(answer->status, &error);
+    return read;
 }
 
 static const struct answer_rule RULES[] = {
@@ -157,7 +166,11 @@ static const struct answer_rule RULES[] = {
 static enum err read_answer(struct flow *f)
 {
     struct start *s = f->state;
-    if (is_about_the_user(f->answer)) {
+    bool about_user;
+    const enum err read = look_for_user(f->answer, &about_user);
+    if (read != ERR_OK)
+        return read;
+    if (about_user) {
         s->decoy = true;
         f->audit.note = "decoy";
         return decoy_challenge(f->app->decoy, f->arena, &s->challenge);

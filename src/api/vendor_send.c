@@ -92,8 +92,7 @@ bool vendor_refused_our_token(enum vendor_call call, const struct call_answer *a
     if (!vendor_call_row(call)->run_once)
         return true;
     struct vendor_error error;
-    vendor_error_read(answer->body, &error);
-    return error.token_is_bad;
+    return vendor_error_read(answer->body, &error) == ERR_OK && error.token_is_bad;
 }
 
 static bool may_renew(const struct vendor_send *s, const struct call_answer *answer)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
@@ -71,6 +72,24 @@ static struct contexts *contexts_get(void)
     return c;
 }
 
+static _Thread_local bool lacked_memory;
+
+bool crypto_refuse(bool for_want_of_memory)
+{
+    lacked_memory = for_want_of_memory;
+    for (unsigned long e = ERR_get_error(); e != 0; e = ERR_get_error())
+        lacked_memory = lacked_memory || ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
+    ERR_clear_error(); /* what was taken out of the list keeps its texts until then */
+    return false;
+}
+
+bool crypto_lacked_memory(void)
+{
+    const bool lacked = lacked_memory;
+    lacked_memory = false;
+    return lacked;
+}
+
 static void on_fork(void)
 {
     atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
@@ -129,7 +148,7 @@ static bool random_fill(struct contexts *c)
 {
     c->random_left = 0;
     if (RAND_bytes(c->random, sizeof(c->random)) != 1)
-        return false;
+        return crypto_refuse(false);
     c->random_left = sizeof(c->random);
     c->random_forks = atomic_load_explicit(&forks, memory_order_relaxed);
     return true;
@@ -171,10 +190,11 @@ uint64_t random_below(uint64_t bound)
 static bool digest_two(struct str head, struct str tail, uint8_t out[SHA256_BYTES])
 {
     struct contexts *c = contexts_get();
-    return c && EVP_DigestInit_ex2(c->digest, sha256, NULL) == 1 &&
-           EVP_DigestUpdate(c->digest, head.ptr, head.len) == 1 &&
-           EVP_DigestUpdate(c->digest, tail.ptr, tail.len) == 1 &&
-           EVP_DigestFinal_ex(c->digest, out, NULL) == 1;
+    return (c && EVP_DigestInit_ex2(c->digest, sha256, NULL) == 1 &&
+            EVP_DigestUpdate(c->digest, head.ptr, head.len) == 1 &&
+            EVP_DigestUpdate(c->digest, tail.ptr, tail.len) == 1 &&
+            EVP_DigestFinal_ex(c->digest, out, NULL) == 1) ||
+           crypto_refuse(true);
 }
 
 bool crypto_sha256(struct str data, uint8_t out[SHA256_BYTES])
@@ -236,14 +256,14 @@ bool aead_seal(const uint8_t key[AEAD_KEY_BYTES], const uint8_t nonce[AEAD_NONCE
     const bool ok = EVP_EncryptInit_ex2(c->cipher, aes_256_gcm, key, nonce, NULL) == 1 &&
                     seal(c->cipher, aad, plain, out);
     (void)EVP_CIPHER_CTX_reset(c->cipher);
-    return ok;
+    return ok || crypto_refuse(true);
 }
 
-static bool open_sealed(EVP_CIPHER_CTX *ctx, struct str aad, struct str cipher_text,
-                        const uint8_t *tag, uint8_t *out)
+/* Everything but the judgement on the tag, which cannot fail but for want of memory. */
+static bool decipher(EVP_CIPHER_CTX *ctx, struct str aad, struct str cipher_text,
+                     const uint8_t *tag, uint8_t *out)
 {
     int n = 0;
-    int tail = 0;
     uint8_t tag_copy[AEAD_TAG_BYTES];
     memcpy(tag_copy, tag, sizeof(tag_copy));
     if (aad.len > 0 &&
@@ -253,8 +273,7 @@ static bool open_sealed(EVP_CIPHER_CTX *ctx, struct str aad, struct str cipher_t
     if (cipher_text.len > 0 && EVP_DecryptUpdate(ctx, out, &n, (const uint8_t *)cipher_text.ptr,
                                                  (int)cipher_text.len) != 1)
         return false;
-    return EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, AEAD_TAG_BYTES, tag_copy) == 1 &&
-           EVP_DecryptFinal_ex(ctx, out + n, &tail) == 1;
+    return EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, AEAD_TAG_BYTES, tag_copy) == 1;
 }
 
 bool aead_open(const uint8_t key[AEAD_KEY_BYTES], const uint8_t nonce[AEAD_NONCE_BYTES],
@@ -262,15 +281,18 @@ bool aead_open(const uint8_t key[AEAD_KEY_BYTES], const uint8_t nonce[AEAD_NONCE
 {
     struct contexts *c = contexts_get();
     if (!c || sealed.len < AEAD_TAG_BYTES || !is_sealable(aad, sealed))
-        return false;
+        return crypto_refuse(!c);
     const struct str cipher_text = {sealed.ptr, sealed.len - AEAD_TAG_BYTES};
     const uint8_t *tag = (const uint8_t *)sealed.ptr + cipher_text.len;
-    const bool ok = EVP_DecryptInit_ex2(c->cipher, aes_256_gcm, key, nonce, NULL) == 1 &&
-                    open_sealed(c->cipher, aad, cipher_text, tag, out);
+    int none = 0;
+    const bool deciphered = EVP_DecryptInit_ex2(c->cipher, aes_256_gcm, key, nonce, NULL) == 1 &&
+                            decipher(c->cipher, aad, cipher_text, tag, out);
+    const bool ok = deciphered && EVP_DecryptFinal_ex(c->cipher, out + cipher_text.len, &none) == 1;
     (void)EVP_CIPHER_CTX_reset(c->cipher);
-    if (!ok)
-        crypto_cleanse(out, cipher_text.len);
-    return ok;
+    if (ok)
+        return true;
+    crypto_cleanse(out, cipher_text.len);
+    return crypto_refuse(!deciphered);
 }
 
 bool crypto_equal(struct str a, struct str b)

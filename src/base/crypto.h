@@ -34,6 +34,13 @@ enum crypto_curve { CRYPTO_P256, CRYPTO_P384, CRYPTO_P521, CRYPTO_CURVE_COUNT };
 /* Is this encoding (SEC 1 section 2.3.4) that of a public key: a point of the curve other than the
  * one at infinity? These curves have no smaller subgroups, so nothing else is left to check. */
 NODISCARD bool crypto_point_is_good(enum crypto_curve curve, struct str point);
+/* Like errno: whether the last refusal on this thread, of a function here or of one that ended with
+ * crypto_refuse(), was for want of memory. Then it says nothing about what was judged, and must not
+ * be told as a judgement. Asking forgets. */
+bool crypto_lacked_memory(void);
+/* For those that ask OpenSSL themselves: notes why, looks through OpenSSL's list of errors for want
+ * of memory, empties it. Always false. */
+bool crypto_refuse(bool for_want_of_memory);
 /* Constant time in the length of the inputs; false when the lengths differ. */
 bool crypto_equal(struct str a, struct str b);
 void crypto_cleanse(void *p, size_t bytes);

@@ -4,7 +4,6 @@
 #include "base/crypto.h"
 
 #include <openssl/ec.h>
-#include <openssl/err.h>
 #include <openssl/obj_mac.h>
 
 #include "base/auto.h"
@@ -50,9 +49,8 @@ bool crypto_point_is_good(enum crypto_curve curve, struct str point)
     AUTO(point_freep) EC_POINT *decoded = group ? EC_POINT_new(group) : NULL;
 
     /* EC_POINT_oct2point() refuses what is not on the curve. */
-    if (decoded &&
-        EC_POINT_oct2point(group, decoded, (const uint8_t *)point.ptr, point.len, NULL) == 1)
-        return EC_POINT_is_at_infinity(group, decoded) == 0;
-    ERR_clear_error();
-    return false;
+    return (decoded &&
+            EC_POINT_oct2point(group, decoded, (const uint8_t *)point.ptr, point.len, NULL) == 1 &&
+            EC_POINT_is_at_infinity(group, decoded) == 0) ||
+           crypto_refuse(!decoded);
 }

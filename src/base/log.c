@@ -296,6 +296,7 @@ static void sleep_deeply(void)
 static void *writer_run(void *arg)
 {
     (void)arg;
+    (void)pthread_setname_np(pthread_self(), "log");
     int idle_naps = 0;
     while (atomic_load(&logger.stop_at_ms) == 0) {
         idle_naps = drain_all() ? 0 : idle_naps + 1;

@@ -3,10 +3,10 @@
  * value 1 of OpenSSL is a refusal. Any thread: a key is only read. */
 #include "identity/jwk_internal.h"
 
-#include <openssl/err.h>
 #include <openssl/evp.h>
 
 #include "base/base64.h"
+#include "base/crypto.h"
 
 enum {
     /* SEQUENCE with a long-form length, two INTEGERs with a sign byte each */
@@ -76,21 +76,22 @@ bool jwk_verify(const struct jwk *key, enum jws_alg alg, struct str signing_inpu
     uint8_t der[ECDSA_DER_MAX];
 
     if (!jwk_allows(key, alg) || sig_len != key->signature_bytes)
-        return false;
+        return crypto_refuse(false);
     if (key->curve) {
         if (!ecdsa_to_der(key->curve, sig, der, &sig_len))
-            return false;
+            return crypto_refuse(false);
         sig = der;
     }
 
     AUTO(md_ctx_freep) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     if (!ctx || EVP_MD_CTX_copy_ex(ctx, key->verifiers[alg]) != 1)
-        return false;
-    const bool good = EVP_DigestVerify(ctx, sig, sig_len, (const uint8_t *)signing_input.ptr,
-                                       signing_input.len) == 1;
-    if (!good)
-        ERR_clear_error();
-    return good;
+        return crypto_refuse(true);
+    /* Used once: without this OpenSSL would work on one more copy, and where there is no memory for
+     * that call the signature bad. */
+    EVP_MD_CTX_set_flags(ctx, EVP_MD_CTX_FLAG_FINALISE);
+    return EVP_DigestVerify(ctx, sig, sig_len, (const uint8_t *)signing_input.ptr,
+                            signing_input.len) == 1 ||
+           crypto_refuse(false);
 }
 
 bool jwk_half_hash(const struct jwk *key, enum jws_alg alg, struct str text, struct buf *out)
@@ -99,10 +100,8 @@ bool jwk_half_hash(const struct jwk *key, enum jws_alg alg, struct str text, str
     unsigned len = 0;
     const EVP_MD *md = jwk_allows(key, alg) ? EVP_MD_CTX_get0_md(key->verifiers[alg]) : NULL;
 
-    if (!md || EVP_Digest(text.ptr, text.len, hash, &len, md, NULL) != 1) {
-        ERR_clear_error();
-        return false;
-    }
+    if (!md || EVP_Digest(text.ptr, text.len, hash, &len, md, NULL) != 1)
+        return crypto_refuse(md);
     base64url_append(out, hash, len / 2);
     return true;
 }

@@ -3,6 +3,7 @@
  * jwt_parse.c, jwk_verify.c and jwt_claims.c. */
 #include "identity/jwt_internal.h"
 
+#include "base/crypto.h"
 #include "base/json.h"
 
 enum { SIGNATURE_ONLY_ARENA_BYTES = 256 * 1024 };
@@ -91,9 +92,11 @@ static enum jwt_reason key_find(const struct keyring *keys, size_t issuer, const
     return jwk_allows(*ret, jws->alg) ? JWT_OK : JWT_KEY_ALG;
 }
 
-static bool signature_is_good(const struct jwk *key, const struct jws *jws)
+static enum jwt_reason signature_check(const struct jwk *key, const struct jws *jws)
 {
-    return jwk_verify(key, jws->alg, jws->signing_input, jws->signature, jws->signature_len);
+    if (jwk_verify(key, jws->alg, jws->signing_input, jws->signature, jws->signature_len))
+        return JWT_OK;
+    return crypto_lacked_memory() ? JWT_NO_MEMORY : JWT_SIGNATURE;
 }
 
 enum jwt_reason jwt_verify(const struct jwt_policy *policy, const struct keyring *keys,
@@ -128,8 +131,9 @@ enum jwt_reason jwt_verify(const struct jwt_policy *policy, const struct keyring
     reason = key_find(keys, issuer, &jws, &key);
     if (reason != JWT_OK)
         return reason;
-    if (!signature_is_good(key, &jws))
-        return JWT_SIGNATURE;
+    reason = signature_check(key, &jws);
+    if (reason != JWT_OK)
+        return reason;
 
     reason = jwt_claims_check(policy, in, jws.alg, key, payload, arena, ret);
     if (reason != JWT_OK)
@@ -155,5 +159,5 @@ enum jwt_reason jws_verify_signature(const bool *algorithms, const struct keyset
         return jws.kid.ptr ? JWT_UNKNOWN_KID : JWT_KID;
     if (!jwk_allows(key, jws.alg))
         return JWT_KEY_ALG;
-    return signature_is_good(key, &jws) ? JWT_OK : JWT_SIGNATURE;
+    return signature_check(key, &jws);
 }

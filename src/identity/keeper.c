@@ -301,6 +301,7 @@ static void *keeper_main(void *arg)
 {
     struct keeper *k = arg;
 
+    (void)pthread_setname_np(pthread_self(), "keeper");
     (void)!metrics_thread_join();
     keeper_show_waiters(k);
     for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++)

@@ -101,8 +101,9 @@ enum err challenge_open(struct seal_ring *r, struct str text, struct arena *aren
     struct reader in = {.failed = false};
     struct challenge_handle h = {.decoy = false};
 
-    if (!seal_unbox(r, SEAL_CHALLENGE, text, arena, &in.left))
-        return ERR_CHALLENGE_INVALID;
+    const enum err opened = seal_unbox(r, SEAL_CHALLENGE, text, arena, &in.left);
+    if (opened != ERR_OK)
+        return opened;
     h.decoy = take_number(&in, 1) != 0;
     const struct str id = take(&in, sizeof(h.id));
     if (id.ptr)
@@ -138,8 +139,9 @@ enum err session_open(struct seal_ring *r, struct str text, struct arena *arena,
     struct reader in = {.failed = false};
     struct session_handle h = {.created_s = 0};
 
-    if (!seal_unbox(r, SEAL_SESSION, text, arena, &in.left))
-        return ERR_SESSION_INVALID;
+    const enum err opened = seal_unbox(r, SEAL_SESSION, text, arena, &in.left);
+    if (opened != ERR_OK)
+        return opened;
     h.created_s = (int64_t)take_number(&in, 8);
     h.session_id = take_text(&in);
     h.user_id = take_text(&in);

@@ -48,7 +48,7 @@ NODISCARD enum err challenge_seal(struct seal_ring *r, const struct challenge_ha
 NODISCARD enum err session_seal(struct seal_ring *r, const struct session_handle *h,
                                 struct buf *out);
 /* Strings in *ret live in the arena. ERR_CHALLENGE_INVALID / ERR_SESSION_INVALID when it does not
- * open; expiry is the caller's check. */
+ * open, ERR_NO_MEMORY when that could not be found out; expiry is the caller's check. */
 NODISCARD enum err challenge_open(struct seal_ring *r, struct str text, struct arena *arena,
                                   struct challenge_handle *ret);
 NODISCARD enum err session_open(struct seal_ring *r, struct str text, struct arena *arena,

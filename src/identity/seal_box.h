@@ -8,6 +8,7 @@
  * ERR_NO_MEMORY. */
 NODISCARD enum err seal_box(const struct seal_ring *r, enum seal_purpose purpose, struct str plain,
                             struct buf *out);
-/* False: the text does not open, or there is no memory. */
-NODISCARD bool seal_unbox(const struct seal_ring *r, enum seal_purpose purpose, struct str text,
-                          struct arena *arena, struct str *ret_plain);
+/* Errors: ERR_CHALLENGE_INVALID or ERR_SESSION_INVALID (by purpose: the text does not open),
+ * ERR_NO_MEMORY. */
+NODISCARD enum err seal_unbox(const struct seal_ring *r, enum seal_purpose purpose, struct str text,
+                              struct arena *arena, struct str *ret_plain);

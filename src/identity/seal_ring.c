@@ -218,22 +218,29 @@ enum err seal_box(const struct seal_ring *r, enum seal_purpose purpose, struct s
     return buf_ok(out) ? ERR_OK : ERR_NO_MEMORY;
 }
 
+static enum err refused(enum seal_purpose purpose)
+{
+    return purpose == SEAL_SESSION ? ERR_SESSION_INVALID : ERR_CHALLENGE_INVALID;
+}
+
 /* The box is opened where it was decoded. */
-bool seal_unbox(const struct seal_ring *r, enum seal_purpose purpose, struct str text,
-                struct arena *arena, struct str *ret_plain)
+enum err seal_unbox(const struct seal_ring *r, enum seal_purpose purpose, struct str text,
+                    struct arena *arena, struct str *ret_plain)
 {
     uint8_t derived[AEAD_KEY_BYTES];
     size_t len = 0;
 
     if (text.len > HANDLE_CHARS_MAX)
-        return false;
+        return refused(purpose);
     uint8_t *box = arena_alloc(arena, base64_decoded_max(text.len));
-    if (!box || !base64url_decode(text, box, &len) || len < HEADER_BYTES + AEAD_TAG_BYTES ||
+    if (!box)
+        return ERR_NO_MEMORY;
+    if (!base64url_decode(text, box, &len) || len < HEADER_BYTES + AEAD_TAG_BYTES ||
         box[0] != SEAL_VERSION)
-        return false;
+        return refused(purpose);
     const struct seal_key *key = key_find(r, box + 1);
     if (!key)
-        return false;
+        return refused(purpose);
 
     const uint8_t *nonce = box + 1 + KEY_ID_BYTES;
     uint8_t *plain = box + HEADER_BYTES;
@@ -244,7 +251,7 @@ bool seal_unbox(const struct seal_ring *r, enum seal_purpose purpose, struct str
         aead_open(derived, nonce + DERIVE_BYTES, associated_str(&associated), sealed, plain);
     crypto_cleanse(derived, sizeof(derived));
     if (!opened)
-        return false;
+        return crypto_lacked_memory() ? ERR_NO_MEMORY : refused(purpose);
     *ret_plain = (struct str){(const char *)plain, sealed.len - AEAD_TAG_BYTES};
-    return true;
+    return ERR_OK;
 }

@@ -87,24 +87,28 @@ struct refresh_outcome {
     int retry_after_s;
     struct str body; /* vendor's JSON answer; borrowed until the callback returns */
 };
+struct refresh_key { /* of a refresh token; the store's own */
+    uint8_t bytes[16];
+};
 struct refresh_wait;
 typedef void refresh_fn(struct refresh_wait *w, const struct refresh_outcome *outcome);
 struct refresh_wait { /* embedded in the caller */
     refresh_fn *on_outcome;
     void *arg;
     struct loop *loop;
+    struct refresh_key key;
     void *entry; /* NULL: not waiting */
     struct refresh_wait *next, *prev;
 };
 enum refresh_role { REFRESH_OWNER, REFRESH_FOLLOWER, REFRESH_FULL };
-/* REFRESH_OWNER: the caller makes the upstream call and ends with store_refresh_done().
+/* REFRESH_OWNER: the caller makes the upstream call and ends with store_refresh_done() of w->key.
  * REFRESH_FOLLOWER: on_outcome runs later on w's loop (never from inside). REFRESH_FULL: table or
  * waiters at the ceiling (answer overloaded). */
 NODISCARD enum refresh_role store_refresh_join(struct store *s, struct str refresh_token,
                                                struct refresh_wait *w, struct loop *l,
                                                int64_t now_ms, refresh_fn *fn, void *arg);
 /* Publishes the outcome to all followers; keeps it for the replay window when keep is true (it
- * reached the vendor), else forgets it. */
-void store_refresh_done(struct store *s, struct str refresh_token,
+ * reached the vendor), else forgets it. Needs no memory but for the kept answer. */
+void store_refresh_done(struct store *s, const struct refresh_key *refresh,
                         const struct refresh_outcome *outcome, bool keep, int64_t now_ms);
 void store_refresh_cancel(struct refresh_wait *w); /* idempotent; on the wait's own loop */

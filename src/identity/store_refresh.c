@@ -9,6 +9,8 @@
 
 #include <pthread.h>
 
+_Static_assert(sizeof(struct refresh_key) == sizeof(struct table_key), "one is kept as the other");
+
 /* Followers are requests in flight, which are bounded too; an app that retries in a storm is
  * normal. */
 enum { FLIGHTS_MAX = 4096, FOLLOWERS_MAX = 1024 };
@@ -204,6 +206,7 @@ enum refresh_role store_refresh_join(struct store *s, struct str refresh_token,
     *w = (struct refresh_wait){.on_outcome = fn, .arg = arg, .loop = l};
     if (!store_key(s, refresh_token, &key))
         return REFRESH_FULL;
+    memcpy(w->key.bytes, key.bytes, sizeof(key.bytes));
 
     (void)pthread_mutex_lock(&r->lock);
     struct table_look look = table_find(r->flights, &key, now_ms);
@@ -249,14 +252,13 @@ static void flight_land(struct flight *f, const struct refresh_outcome *outcome)
     f->ticket_count = 0;
 }
 
-void store_refresh_done(struct store *s, struct str refresh_token,
+void store_refresh_done(struct store *s, const struct refresh_key *refresh,
                         const struct refresh_outcome *outcome, bool keep, int64_t now_ms)
 {
     struct refresh_table *r = s->refreshes;
     struct table_key key;
 
-    if (!store_key(s, refresh_token, &key))
-        return;
+    memcpy(key.bytes, refresh->bytes, sizeof(key.bytes));
     (void)pthread_mutex_lock(&r->lock);
     struct table_look look = table_find(r->flights, &key, now_ms);
     struct flight *f = look.value;

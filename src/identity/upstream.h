@@ -44,7 +44,9 @@ struct vendor_error {
     bool session_gone;         /* "Session not found" */
     bool user_gone;            /* "User not found" */
 };
-void vendor_error_read(struct str body, struct vendor_error *ret);
+/* A body that is no such document gives one that says nothing. ERR_NO_MEMORY: it could not be read,
+ * so nothing may be concluded. */
+NODISCARD enum err vendor_error_read(struct str body, struct vendor_error *ret);
 
 /* Does a 2xx answer say that its body is JSON in UTF-8? ERR_UPSTREAM_INVALID_RESPONSE, with a
  * literal in *ret_reason, when it does not. */

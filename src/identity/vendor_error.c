@@ -69,15 +69,15 @@ static bool message_says(const struct json *message, struct str wanted)
     return false;
 }
 
-void vendor_error_read(struct str body, struct vendor_error *ret)
+enum err vendor_error_read(struct str body, struct vendor_error *ret)
 {
     *ret = (struct vendor_error){0};
 
     AUTO_JSON struct json *root = NULL;
     struct json_error problem;
-    if (json_parse(body, &ERROR_LIMITS, &root, &problem) != ERR_OK ||
-        json_type(root) != JSON_OBJECT)
-        return;
+    const enum err parsed = json_parse(body, &ERROR_LIMITS, &root, &problem);
+    if (parsed != ERR_OK || json_type(root) != JSON_OBJECT)
+        return parsed == ERR_NO_MEMORY ? ERR_NO_MEMORY : ERR_OK;
 
     static const char *const MEMBERS[] = {"ts_error_code", "error_code", "error"};
     for (size_t i = 0; i < ARRAY_LEN(MEMBERS) && ret->code[0] == '\0'; i++)
@@ -94,4 +94,5 @@ void vendor_error_read(struct str body, struct vendor_error *ret)
     ret->token_is_bad = strcmp(ret->code, "unauthorized_request") == 0 ||
                         strcmp(ret->code, "invalid_token") == 0 ||
                         (message && message_says(message, STR("Invalid token")));
+    return ERR_OK;
 }

@@ -269,6 +269,24 @@ START_TEST(without_init_everything_fails_closed)
 }
 END_TEST
 
+START_TEST(a_refusal_for_want_of_memory_is_told_from_a_judgement)
+{
+    struct gcm g;
+    gcm_load(&g, &gcm_cases[2]);
+    uint8_t out[256];
+    g.sealed[0] ^= 1;
+    ck_assert(!aead_open(g.key, g.nonce, g.aad_text, g.sealed_text, out));
+    ck_assert(!crypto_lacked_memory());
+    crypto_finish(); /* no contexts are to be had, as without memory */
+    ck_assert(!aead_open(g.key, g.nonce, g.aad_text, g.sealed_text, out));
+    ck_assert(crypto_lacked_memory());
+    ck_assert(!crypto_lacked_memory());
+    ck_assert(!crypto_sha256(STR("abc"), out));
+    ck_assert(crypto_lacked_memory());
+    ck_assert(crypto_init());
+}
+END_TEST
+
 START_TEST(equality_and_hex)
 {
     ck_assert(crypto_equal(STR("abc"), STR("abc")));
@@ -300,6 +318,7 @@ int main(void)
     tcase_add_test(tests, no_random_bytes_are_given_out_twice);
     tcase_add_test(tests, a_child_does_not_repeat_its_parents_random_bytes);
     tcase_add_test(tests, without_init_everything_fails_closed);
+    tcase_add_test(tests, a_refusal_for_want_of_memory_is_told_from_a_judgement);
     tcase_add_test(tests, equality_and_hex);
     return unit_run(tests, "crypto");
 }

@@ -10,6 +10,7 @@ struct work {
     struct loop_thread thread;
     enum err build_result;
     pthread_t built_on, torn_down_on;
+    char name[16];
     _Atomic int torn_down;
 };
 
@@ -18,6 +19,7 @@ static enum err build(void *arg, struct err_text *reterr)
     struct work *w = arg;
 
     w->built_on = pthread_self();
+    (void)pthread_getname_np(pthread_self(), w->name, sizeof(w->name));
     if (w->build_result != ERR_OK)
         return err_set(reterr, w->build_result, "no luck");
     return ERR_OK;
@@ -41,6 +43,7 @@ static enum err start(struct work *w, struct err_text *problem)
     w->thread.build = build;
     w->thread.tear_down = tear_down;
     w->thread.arg = w;
+    w->thread.name = "worker";
     return loop_thread_start(&w->thread, problem);
 }
 
@@ -56,6 +59,7 @@ START_TEST(it_is_built_and_taken_down_on_the_same_other_thread)
 
     ck_assert_int_eq(start(&w, &problem), ERR_OK);
     ck_assert(!pthread_equal(w.built_on, pthread_self()));
+    ck_assert_str_eq(w.name, "worker");
     ck_assert_int_eq(w.torn_down, 0);
     loop_thread_stop(&w.thread);
     ck_assert_int_eq(w.torn_down, 1);

@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 
 #include "base/crypto.h"
-#include "identity/store.h"
+#include "identity/store_internal.h"
 
 static const struct config CONFIG = {
     .used_challenges_max = 10,
@@ -61,6 +61,18 @@ static enum refresh_role join(const char *token, struct follower *f, int64_t now
     return store_refresh_join(store, str_of(token), &f->wait, loop, now_ms, heard, f);
 }
 
+/* The key depends on the token alone: any wait that asked for it has it. */
+static void done(const char *token, const struct refresh_outcome *outcome, bool keep,
+                 int64_t now_ms)
+{
+    struct table_key key;
+    struct refresh_key refresh;
+
+    ck_assert(store_key(store, str_of(token), &key));
+    memcpy(refresh.bytes, key.bytes, sizeof(refresh.bytes));
+    store_refresh_done(store, &refresh, outcome, keep, now_ms);
+}
+
 static void stop_on_time(struct timer *t)
 {
     loop_stop(t->arg);
@@ -83,7 +95,7 @@ START_TEST(the_first_owns_the_call_and_the_others_get_its_answer)
     ck_assert_int_eq(join("r1", &one, 0), REFRESH_FOLLOWER);
     ck_assert_int_eq(join("r1", &two, 0), REFRESH_FOLLOWER);
     ck_assert_int_eq(join("r2", &other, 0), REFRESH_OWNER);
-    store_refresh_done(store, STR("r1"), &GOOD, true, 100);
+    done("r1", &GOOD, true, 100);
     ck_assert_msg(one.calls == 0 && two.calls == 0, "called from inside");
     turn();
     ck_assert_int_eq(one.calls, 1);
@@ -93,7 +105,7 @@ START_TEST(the_first_owns_the_call_and_the_others_get_its_answer)
     ck_assert_str_eq(two.body, "{\"a\":1}");
     ck_assert_ptr_null(one.wait.entry);
     store_refresh_cancel(&one.wait);
-    store_refresh_done(store, STR("r2"), &GOOD, false, 100);
+    done("r2", &GOOD, false, 100);
 }
 END_TEST
 
@@ -102,14 +114,14 @@ START_TEST(a_kept_answer_is_replayed_for_its_window)
     struct follower f;
 
     ck_assert_int_eq(join("r", &f, 0), REFRESH_OWNER);
-    store_refresh_done(store, STR("r"), &GOOD, true, 1000);
+    done("r", &GOOD, true, 1000);
     ck_assert_int_eq(join("r", &f, 10999), REFRESH_FOLLOWER);
     ck_assert_int_eq(f.calls, 0);
     turn();
     ck_assert_int_eq(f.calls, 1);
     ck_assert_str_eq(f.body, "{\"a\":1}");
     ck_assert_int_eq(join("r", &f, 11000), REFRESH_OWNER);
-    store_refresh_done(store, STR("r"), &GOOD, false, 11000);
+    done("r", &GOOD, false, 11000);
 }
 END_TEST
 
@@ -120,13 +132,13 @@ START_TEST(an_answer_that_is_not_kept_still_reaches_those_who_wait)
 
     ck_assert_int_eq(join("r", &owner, 0), REFRESH_OWNER);
     ck_assert_int_eq(join("r", &f, 0), REFRESH_FOLLOWER);
-    store_refresh_done(store, STR("r"), &refused, false, 0);
+    done("r", &refused, false, 0);
     ck_assert_int_eq(join("r", &owner, 0), REFRESH_OWNER);
     turn();
     ck_assert_int_eq(f.calls, 1);
     ck_assert_int_eq(f.code, ERR_UPSTREAM_UNAVAILABLE);
     ck_assert_str_eq(f.body, "");
-    store_refresh_done(store, STR("r"), &refused, false, 0);
+    done("r", &refused, false, 0);
 }
 END_TEST
 
@@ -140,7 +152,7 @@ START_TEST(cancelled_followers_hear_nothing)
     ck_assert_int_eq(join("r", &stays, 0), REFRESH_FOLLOWER);
     store_refresh_cancel(&before.wait);
     store_refresh_cancel(&before.wait);
-    store_refresh_done(store, STR("r"), &GOOD, true, 0);
+    done("r", &GOOD, true, 0);
     store_refresh_cancel(&after.wait);
     turn();
     ck_assert_int_eq(before.calls, 0);
@@ -155,7 +167,7 @@ START_TEST(what_a_stopped_loop_leaves_behind_is_freed_with_the_store)
 
     ck_assert_int_eq(join("r", &owner, 0), REFRESH_OWNER);
     ck_assert_int_eq(join("r", &posted, 0), REFRESH_FOLLOWER);
-    store_refresh_done(store, STR("r"), &GOOD, true, 0);
+    done("r", &GOOD, true, 0);
     store_refresh_cancel(&posted.wait);
     ck_assert_int_eq(join("s", &owner, 0), REFRESH_OWNER);
     ck_assert_int_eq(join("s", &waiting, 0), REFRESH_FOLLOWER);
@@ -180,7 +192,7 @@ START_TEST(followers_have_a_ceiling)
     store_refresh_cancel(&f[3].wait);
     ck_assert_int_eq(join("r", &f[3], 0), REFRESH_FOLLOWER);
     ck_assert_int_eq(join("r", &f[ARRAY_LEN(f) - 1], 0), REFRESH_FULL);
-    store_refresh_done(store, STR("r"), &GOOD, false, 0);
+    done("r", &GOOD, false, 0);
     turn();
 }
 END_TEST
@@ -234,8 +246,7 @@ static void play(struct timer *t)
         if (store_refresh_join(store, str_of(token), w, me->loop, now_ms, on_answer, me) ==
             REFRESH_OWNER) {
             atomic_fetch_add(&owned, 1);
-            store_refresh_done(store, str_of(token), &GOOD, (me->round + (int)i) % 2 == 0,
-                               now_ms - 9999);
+            store_refresh_done(store, &w->key, &GOOD, (me->round + (int)i) % 2 == 0, now_ms - 9999);
         }
     }
     if (++me->round < ROUNDS) {
@@ -270,6 +281,22 @@ START_TEST(workers_share_refreshes)
 }
 END_TEST
 
+/* What was noted at the beginning is enough for the end. */
+START_TEST(a_flight_lands_where_no_key_can_be_made_any_more)
+{
+    struct follower owner, f;
+
+    ck_assert_int_eq(join("r", &owner, 0), REFRESH_OWNER);
+    ck_assert_int_eq(join("r", &f, 0), REFRESH_FOLLOWER);
+    crypto_finish();
+    store_refresh_done(store, &owner.wait.key, &GOOD, true, 0);
+    ck_assert(crypto_init());
+    turn();
+    ck_assert_int_eq(f.calls, 1);
+    ck_assert_int_eq(f.code, ERR_OK);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("store_refresh");
@@ -284,5 +311,6 @@ int main(void)
     tcase_add_test(t, followers_have_a_ceiling);
     tcase_add_test(t, refreshes_have_a_ceiling);
     tcase_add_test(t, workers_share_refreshes);
+    tcase_add_test(t, a_flight_lands_where_no_key_can_be_made_any_more);
     return unit_run(t, "store_refresh");
 }

@@ -58,7 +58,7 @@ START_TEST(each_shape_gives_its_code_and_nothing_else)
 {
     struct vendor_error error;
     memset(&error, 0x5a, sizeof error);
-    vendor_error_read(str_of(SHAPES[_i].body), &error);
+    ck_assert_int_eq(vendor_error_read(str_of(SHAPES[_i].body), &error), ERR_OK);
     ck_assert_str_eq(error.code, SHAPES[_i].code);
     ck_assert((error.upstream_code != NULL) == SHAPES[_i].shown);
     if (error.upstream_code)
