@@ -101,7 +101,8 @@
     X(REQUEST_TIMEOUT_MS, NUMBER, request_timeout_ms, "10000", 100, 120000, NOT_EMPTY, LIVE,       \
       TIMEOUTS, "From the last byte of a request to the first of its answer, all retries inside")  \
     X(UPSTREAM_CONNECT_TIMEOUT_MS, NUMBER, upstream_connect_timeout_ms, "3000", 50, 60000,         \
-      NOT_EMPTY, LIVE, TIMEOUTS, "To connect upstream: DNS, TCP and TLS together")                 \
+      NOT_EMPTY, LIVE, TIMEOUTS,                                                                   \
+      "To connect upstream, TCP and TLS together; and for a host name to be resolved before")      \
     X(DNS_REFRESH_S, NUMBER, dns_refresh_s, "30", 1, 150, NOT_EMPTY, RESTART, TIMEOUTS,            \
       "Between two look-ups of the identity API's host names, up to a tenth less")                 \
     X(DNS_STALE_MAX_S, NUMBER, dns_stale_max_s, "300", 2, 300, NOT_EMPTY, RESTART, TIMEOUTS,       \

@@ -25,7 +25,7 @@ class Scene:
         self.service = self.other("plain")
         self.api = self.service.client()
 
-    def other(self, name, wait_ready=True, **config):
+    def other(self, name, wait_ready=True, wrap=None, **config):
         """The service of that name with other settings, started at its first use."""
         if name not in self._services:
             directory = self.directory / name
@@ -34,7 +34,7 @@ class Scene:
                 "BFF_OPERATOR_LISTEN": "127.0.0.1:0", "BFF_OPERATOR_KEYS_FILE": self.directory / "operators",
                 "BFF_SEAL_KEYS_FILE": self.directory / "seal", "BFF_RATE_PER_USER": "0",
                 "BFF_LOCKOUT_FAILURES": "0", "BFF_UPSTREAM_MAX_PER_SECOND": "0", **config},
-                wait_ready=wait_ready)
+                wait_ready=wait_ready, wrap=wrap)
         return self._services[name]
 
     def calm(self):
