@@ -146,8 +146,6 @@ bool call_may_repeat(const struct call *call, int curl_code);
 /* ---- http_client_names.c: whom libcurl may call where */
 NODISCARD bool client_names_start(struct http_client *c);
 void client_names_stop(struct http_client *c);
-/* Takes up the newest snapshot and hands its addresses to libcurl. Not from libcurl's callbacks. */
-void client_names_take(struct http_client *c);
 /* The multi handle was destroyed: its successor is filled on the loop's next turn. */
 void client_names_lost(struct http_client *c);
 enum call_name { CALL_NAME_KNOWN, CALL_NAME_PENDING, CALL_NAME_FAILED };

@@ -94,14 +94,16 @@ static int64_t next_turn_ms(const struct names *names, int64_t now_ms)
     return next_ms;
 }
 
+static void take_names(struct http_client *c);
+
 static void on_turn(struct timer *t)
 {
-    client_names_take(t->arg);
+    take_names(t->arg);
 }
 
 static void on_news(void *arg)
 {
-    client_names_take(arg);
+    take_names(arg);
 }
 
 static void load(struct http_client *c)
@@ -119,7 +121,8 @@ static void load(struct http_client *c)
         timer_start(c->loop, &c->names_turn, next_ms, on_turn, c);
 }
 
-void client_names_take(struct http_client *c)
+/* Takes up the newest snapshot and hands its addresses to libcurl. Not from its callbacks. */
+static void take_names(struct http_client *c)
 {
     struct names *old = c->names;
 
@@ -144,7 +147,7 @@ bool client_names_start(struct http_client *c)
     c->names_watch = resolver_watch_start(c->resolver, c->loop, on_news, c);
     if (!c->names_watch)
         return false;
-    client_names_take(c);
+    take_names(c);
     return true;
 }
 
