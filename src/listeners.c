@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -170,6 +171,17 @@ bool listeners_open(struct listeners *l, const struct settings *settings, FILE *
            (!operators || open_one(l, LISTENER_OPERATOR, settings, &r->operator_at, errors));
 }
 
+/* In the same place in both families. */
+_Static_assert(offsetof(struct sockaddr_in, sin_port) == offsetof(struct sockaddr_in6, sin6_port),
+               "the port's place");
+static uint16_t port_of(const struct sockaddr_storage *sa)
+{
+    in_port_t port;
+
+    memcpy(&port, (const char *)sa + offsetof(struct sockaddr_in, sin_port), sizeof(port));
+    return ntohs(port);
+}
+
 void listeners_announce(const struct listeners *l)
 {
     for (size_t i = 0; i < LISTENER_COUNT; i++) {
@@ -180,11 +192,9 @@ void listeners_announce(const struct listeners *l)
             continue;
         const struct ip ip = ip_of_sockaddr((const struct sockaddr *)&sa);
         ip_format(&ip, address);
-        const uint16_t port = sa.ss_family == AF_INET6
-                                  ? ((const struct sockaddr_in6 *)&sa)->sin6_port
-                                  : ((const struct sockaddr_in *)&sa)->sin_port;
+        const uint16_t port = port_of(&sa);
         LOG(LOG_INFO, "listener.ready", "A listener is open", LOG_S("listener", LISTENERS[i].name),
-            LOG_S("server.address", address), LOG_I("server.port", ntohs(port)),
+            LOG_S("server.address", address), LOG_I("server.port", port),
             LOG_B("listener.inherited", l->inherited[i]));
     }
 }
