@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from faults.marks import row
 from harness.hostile import Reply
 from harness.paths import BUILD, ROOT, SANITIZER
 from harness.scene import assert_problem
@@ -66,6 +67,7 @@ def test_bad_json_is_named_by_its_byte(scene):
     assert answer.json["detail"].startswith("byte 16: ")
 
 
+@row("FP10")
 @pytest.mark.skipif(SANITIZER != "none", reason="a sanitizer's runtime must be the first library")
 def test_without_randomness_no_handle_is_made(scene, tmp_path):
     switch = tmp_path / "no-randomness"

@@ -47,6 +47,7 @@ struct torture_control {
     _Atomic uint64_t magic;
     _Atomic int64_t live_blocks; /* against the moment when the library was loaded */
     _Atomic int64_t live_bytes;
+    _Atomic int64_t wall_offset_s; /* the wall clock is off by this much; the monotonic one is not */
     _Atomic uint64_t recording;
     _Atomic uint64_t lock; /* guards blocks */
     struct torture_arm allocations;

@@ -37,7 +37,7 @@ class Block(ctypes.Structure):
 
 class Layout(ctypes.Structure):
     _fields_ = [("magic", ctypes.c_uint64), ("live_blocks", ctypes.c_int64), ("live_bytes", ctypes.c_int64),
-                ("recording", ctypes.c_uint64), ("lock", ctypes.c_uint64), ("allocations", Arm), ("calls", Arm),
+                ("wall_offset_s", ctypes.c_int64), ("recording", ctypes.c_uint64), ("lock", ctypes.c_uint64), ("allocations", Arm), ("calls", Arm),
                 ("call_counts", ctypes.c_uint64 * 64), ("blocks", Block * _BLOCKS)]
 
 

@@ -19,6 +19,7 @@ PARSERS = (413, 431, 500, 503)
 
 # How often a suspected leak is repeated: a cache settles, a leak grows each time.
 REPEATS = 4
+HEALED_WITHIN = 4
 REST_POLL_S = 0.001
 REST_SAME = 3
 REST_MAX_S = 0.5
@@ -34,7 +35,7 @@ class Tally:
     hangs: list = dataclasses.field(default_factory=list)
     wrong: list = dataclasses.field(default_factory=list)      # an answer that we do not promise
     unhealed: list = dataclasses.field(default_factory=list)   # a later request failed, too
-    second: int = 0                                            # it was the one after the next that succeeded
+    lost: int = 0                                            # requests that failed before one succeeded
     late: int = 0                                              # answered at the deadline only
     outcomes: collections.Counter = dataclasses.field(default_factory=collections.Counter)
 
@@ -54,7 +55,7 @@ class Tally:
     def lines(self):
         yield (f"injected failures {self.injected}, crashes {len(self.crashes)}, leaks {len(self.leaks)}, "
                f"accepts {len(self.accepts)}, hangs {len(self.hangs)}, wrong answers {len(self.wrong)}, "
-               f"not healed {len(self.unhealed)}, healed with the second request {self.second}, answered at the deadline {self.late}")
+               f"not healed {len(self.unhealed)}, lost while healing {self.lost}, answered at the deadline {self.late}")
         yield "outcomes: " + ", ".join(f"{name} {count}" for name, count in self.outcomes.most_common())
 
 
@@ -117,17 +118,17 @@ class Ordeals:
         return outcome.status in PARSERS and not outcome.content_type.startswith("application/json")
 
     def calm(self, path, what):
-        """A request on the calm service must end as it always does. One may be lost: the connection to the
-        vendor that it goes over was hurt before, and what must not run twice is not repeated then."""
-        for attempt in range(2):
+        """A request on the calm service must end as it always does. A few may be lost where the connection to
+        the vendor that they go over was hurt before: what must not run twice is not repeated then."""
+        for attempt in range(HEALED_WITHIN):
             request = path.prepare(self.world)
             outcome = self.world.send(request)
             self.forget_script(path)
             self.check_alive(what)
             if outcome.status == path.status:
                 return
-            self.tally.second += attempt == 0
-        self.note("unhealed", what, f"the next two: {outcome}")
+            self.tally.lost += 1
+        self.note("unhealed", what, f"the next {HEALED_WITHIN}: {outcome}")
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.world.service.pid}/fd"))
