@@ -27,7 +27,7 @@ AGAIN_MAX = 12
 
 # Under ThreadSanitizer: the unit tests that start threads, and the end-to-end tests but for those that
 # send many cases through one and the same path.
-THREADED_UNIT = "conn_share|crypto_trust|log|metrics|keeper|store|loop|seal|http_client|http_server"
+THREADED_UNIT = "conn_share|crypto_trust|log|metrics|keeper|store|loop|seal|http_client|http_server|resolver"
 ONE_PATH_E2E = ("test_jwt_attacks.py", "test_framing.py", "test_json_bodies.py", "test_json_from_the_vendor.py",
                 "test_openapi.py", "test_configuration.py", "test_commands.py", "test_harness.py")
 
