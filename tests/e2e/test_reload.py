@@ -80,6 +80,7 @@ def test_a_new_limit_is_taken_up(reloadable, hostile):
     assert bff.start(**LARGE).status == 413
 
 
+@row("FP03")
 def test_an_invalid_configuration_is_refused_and_the_old_one_stays(reloadable, hostile):
     bff = reloadable(hostile, BFF_MAX_BODY_BYTES=1024, BFF_LOG_LEVEL="info")
     loaded_at = bff.service.metric("bff_config_loaded_timestamp_seconds")
@@ -151,6 +152,7 @@ def test_a_request_under_way_is_finished_whatever_is_exchanged(reloadable, hosti
     assert request.answer().status == 200
 
 
+@row("FP03")
 def test_hundreds_of_reloads_under_load_fail_nobody_and_leave_nothing(reloadable, hostile, tmp_path):
     ca = tmp_path / "ca.pem"
     good = pathlib.Path(hostile.ca_file).read_bytes()
