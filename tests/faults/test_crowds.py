@@ -100,7 +100,7 @@ def many_descriptors():
 @row("FU26")
 def test_a_slow_vendor_fills_the_limit_and_the_rest_is_refused_at_once(bff, keep, tmp_path, long, record,
                                                                        many_descriptors):
-    count, delay_s = (10_000, 5) if long else (1_000, 2)
+    count, delay_s = (10_000 if long else 1_000), 5
     # Those beyond the connections to the vendor wait for one: a second wave.
     to_vendor = min(count, many_descriptors - count - DESCRIPTORS_BESIDE)
     vendor = keep(SlowVendor(tmp_path, delay_s))
