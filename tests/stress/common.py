@@ -50,6 +50,7 @@ def main(name, document, run, add_arguments=None):
     if add_arguments:
         add_arguments(parser)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started ends, too
     failed = count = 0
     with tempfile.TemporaryDirectory(prefix=f"bff-{name}-") as scratch:
         options.directory = pathlib.Path(scratch)

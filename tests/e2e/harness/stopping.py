@@ -8,7 +8,7 @@ def stop_all(things):
     for thing in things:
         try:
             thing.stop()
-        except AssertionError as failure:
+        except Exception as failure:  # whatever it is, the others end, too
             failures.append(failure)
     if failures:
         raise failures[0]
