@@ -307,6 +307,36 @@ START_TEST(limits_hold_over_all_threads)
 }
 END_TEST
 
+START_TEST(other_limits_hold_at_once_and_what_was_counted_stays)
+{
+    struct config config = BASE;
+    struct store *s = store_of(&config);
+    const int64_t now_ms = INT64_C(1) << 30;
+    int retry_s = 0;
+
+    for (int i = 0; i < 3; i++)
+        store_lockout_failed(s, STR("u"), STR("k"), now_ms);
+    ck_assert_int_eq(locked(s, "u", "k", now_ms, &retry_s), ERR_OK);
+    ck_assert_int_eq(store_rate_user(s, STR("u"), now_ms, &retry_s), ERR_OK);
+    while (store_upstream_permit(s, now_ms) == ERR_OK)
+        ;
+
+    config.lockout_failures = 3;
+    config.rate_per_user = (struct rate){1, 3600};
+    config.upstream_max_per_second = 10;
+    store_configure(s, &config);
+    ck_assert_int_eq(locked(s, "u", "k", now_ms, &retry_s), ERR_RATE_LIMITED);
+    ck_assert_int_eq(store_rate_user(s, STR("v"), now_ms, &retry_s), ERR_OK);
+    ck_assert_int_eq(store_rate_user(s, STR("v"), now_ms, &retry_s), ERR_RATE_LIMITED);
+    /* The vendor's share counts in units of its ceiling: a lower one is no standstill. */
+    int passed = 0;
+    for (int i = 0; i < 50; i++)
+        passed += store_upstream_permit(s, now_ms + 1000) == ERR_OK;
+    ck_assert_int_eq(passed, 10);
+    store_destroy(s);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("store");
@@ -323,6 +353,7 @@ int main(void)
     tcase_add_test(t, a_lockout_is_for_one_pair_and_ends_when_its_retry_after_says);
     tcase_add_test(t, failures_slide_out_of_the_window);
     tcase_add_test(t, a_success_clears_and_zero_switches_off);
+    tcase_add_test(t, other_limits_hold_at_once_and_what_was_counted_stays);
     tcase_add_test(t, limits_hold_over_all_threads);
     return unit_run(t, "store");
 }
