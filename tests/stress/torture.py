@@ -8,7 +8,8 @@ libmicrohttpd meet it alike. After each: the process lives, the answer is one th
 connection is closed, nothing was accepted that is refused with memory, the next request succeeds, no
 block of memory is kept. Then all allocations fail from number k on until the request is over; then the
 same on a new connection to the vendor; then the keeper's at start; then a start, which must end with
-one line and a status or come up healthy.
+one line and a status or come up healthy. System calls of the worker fail likewise, each kind with the errors
+that it may give.
 
 --quick takes a sample; its seed is printed, and --seed repeats it."""
 import random
@@ -19,13 +20,14 @@ from common import exactly, say
 
 sys.path.insert(0, str(common.pathlib.Path(__file__).resolve().parent.parent / "torture"))
 
+import calls  # noqa: E402
 import control as torture  # noqa: E402
 import starts  # noqa: E402
 from operations import PATHS, World  # noqa: E402
 from ordeal import Crashed, Ordeals, Tally, sweep  # noqa: E402
 
 WARM_UP = 10
-QUICK_PER_PATH = 9
+QUICK_PER_PATH = 6
 QUICK_FROM = 2
 FULL_FROM_STRIDE = 3
 COLD_PATHS = ("start, happy", "authenticate, happy", "authenticate, bad signature")
@@ -90,6 +92,19 @@ def on_new_connections(ordeals, paths, options, chance):
     world.emulator.clear_faults()
 
 
+def system_calls(ordeals, paths, options, chance):
+    """Warm and on new connections to the vendor, where the rarer calls are made."""
+    some = [path for path in paths if str(path) in COLD_PATHS]
+    for line in calls.sweep(ordeals, some, chance, options.quick):
+        say(line)
+    world = ordeals.world
+    world.emulator.fault("*", next=10**9, headers={"Connection": "close"})
+    cold = [path for path in some if not path.scripted]
+    for line in calls.sweep(ordeals, cold[:1], chance, options.quick):
+        say(f"new connection: {line}")
+    world.emulator.clear_faults()
+
+
 def serving(options, tally, chance):
     """The live blocks before and after all of it."""
     control = torture.Control(options.directory)
@@ -102,6 +117,7 @@ def serving(options, tally, chance):
         one_by_one(ordeals, paths, options, chance)
         all_from(ordeals, paths, options, chance)
         on_new_connections(ordeals, paths, options, chance)
+        system_calls(ordeals, paths, options, chance)
         warm(ordeals, paths)
         descriptors = ordeals.descriptors()
         active = world.service.metric("http_server_active_requests") - 1  # but for the one that asks
