@@ -27,6 +27,7 @@ struct service {
     struct listeners listeners;
     unsigned connections_max;
     struct store *store;
+    struct outbound *outbound;
     struct decoy_shape *decoy;
     struct resolver *resolver;
     struct keeper *keeper;
@@ -96,10 +97,12 @@ static bool build_shared(struct service *s)
     if (store_create(s->settings->config, &s->store, &problem) != ERR_OK)
         return fail(s, "cannot make the shared tables", &problem);
     store_metrics_watch(s->store);
+    s->outbound = outbound_create(s->settings->config);
     s->decoy = decoy_shape_create();
     s->share = conn_share_create((unsigned)s->settings->config->workers);
-    if (!s->decoy || !s->share)
+    if (!s->outbound || !s->decoy || !s->share)
         return fail(s, "cannot start", &(struct err_text){"out of memory"});
+    outbound_metrics_watch(s->outbound);
     if (keeper_start(s->settings->config, s->settings->resources.trust, s->resolver, &s->keeper,
                      &problem) != ERR_OK)
         return fail(s, "cannot start the keeper of tokens and keys", &problem);
@@ -115,6 +118,7 @@ static bool start_workers(struct service *s)
         .resolver = s->resolver,
         .keeper = s->keeper,
         .store = s->store,
+        .outbound = s->outbound,
         .decoy = s->decoy,
         .health = &s->health,
         .public_fd = s->listeners.fds[LISTENER_PUBLIC],
@@ -205,6 +209,7 @@ enum err service_reload(struct service *s, struct settings *settings, struct err
     for (unsigned i = 0; i < s->worker_count; i++)
         worker_commit(s->workers[i]);
     store_configure(s->store, settings->config);
+    outbound_configure(s->outbound, settings->config);
     settings_unref(s->settings);
     s->settings = settings_ref(settings);
     return ERR_OK;
@@ -280,6 +285,7 @@ void service_destroy(struct service *s)
         worker_destroy(s->workers[i]);
     resolver_destroy(s->resolver);
     conn_share_destroy(s->share);
+    outbound_destroy(s->outbound);
     store_destroy(s->store);
     decoy_shape_destroy(s->decoy);
     listeners_close(&s->listeners);

@@ -39,7 +39,7 @@ static void register_metrics(void)
     static const char *const VERSIONS[] = {BFF_VERSION};
     /* The vendor's operations, and what the keeper calls. */
     static const char *const OPERATIONS[] = {
-#define X(id, label, method, path, once) label,
+#define X(id, label, method, path, once, users, class) label,
         VENDOR_CALL_TABLE(X)
 #undef X
             "token",
@@ -56,6 +56,7 @@ static void register_metrics(void)
     resolver_register_metrics();
     keeper_register_metrics();
     store_metrics_register();
+    outbound_register_metrics();
     api_register_metrics();
     reload_register_metrics();
     metric_label_values(M_BUILD_INFO, "version", VERSIONS, ARRAY_LEN(VERSIONS));

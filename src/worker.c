@@ -66,6 +66,7 @@ static enum err build_app(struct worker *w, struct err_text *reterr)
 {
     w->app.loop = w->thread.loop;
     w->app.store = w->options.store;
+    w->app.outbound = w->options.outbound;
     w->app.decoy = w->options.decoy;
     w->app.health = w->options.health;
     w->app.token_memory_max = w->options.token_memory_max;

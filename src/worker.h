@@ -20,6 +20,7 @@ struct worker_options {
     struct resolver *resolver;
     struct keeper *keeper;
     struct store *store;
+    struct outbound *outbound;
     struct decoy_shape *decoy;
     struct health *health;
     int public_fd;

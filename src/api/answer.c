@@ -21,6 +21,8 @@ enum err answer_map(struct flow *f, const struct answer_rule *rules, size_t coun
 {
     if (answer_is_success(f->answer))
         return ERR_OK;
+    if (f->send.failure != FAILURE_NONE)
+        return flow_fail_refused(f);
 
     struct vendor_error error;
     const enum err read = vendor_error_read(f->answer->body, &error);

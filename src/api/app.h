@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "identity/keeper.h"
+#include "identity/outbound.h"
 #include "identity/seal.h"
 #include "identity/store.h"
 #include "identity/token_memory.h"
@@ -23,6 +24,7 @@ struct app {
     struct keeper_view *keeper; /* this worker's */
     struct seal_ring *seal;     /* shared, immutable */
     struct store *store;        /* shared */
+    struct outbound *outbound;  /* shared */
     struct decoy_shape *decoy;  /* shared */
     struct health *health;      /* shared */
     const struct operator_keys

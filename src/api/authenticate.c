@@ -41,8 +41,9 @@ static const struct schema_field FIELDS[] = {
 };
 static const struct schema SCHEMA = {FIELDS, ARRAY_LEN(FIELDS)};
 
-static step_fn read_body, check_limits, open_challenge, open_session, check_lockout, use_challenge,
-    send_call, read_answer, read_tokens, verify_access_token, verify_id_token, bind_session, reply;
+static step_fn read_body, check_limits, open_challenge, open_session, check_lockout, take_permit,
+    use_challenge, send_call, read_answer, read_tokens, verify_access_token, verify_id_token,
+    bind_session, reply;
 static void finish(struct flow *f);
 
 static const struct step STEPS[] = {
@@ -53,7 +54,7 @@ static const struct step STEPS[] = {
     {"session", open_session},
     {"lockout", check_lockout},
     {"token", want_client_token},
-    {"permit", take_vendor_permit},
+    {"permit", take_permit},
     {"use", use_challenge},
     {"send", send_call},
     {"answer", read_answer},
@@ -169,6 +170,11 @@ static enum err check_lockout(struct flow *f)
 
 /* ---- the call */
 
+static enum err take_permit(struct flow *f)
+{
+    return flow_permit(f, VENDOR_AUTHENTICATE);
+}
+
 static enum err use_challenge(struct flow *f)
 {
     const struct authenticate *a = f->state;
@@ -229,7 +235,8 @@ static enum err refuse(struct flow *f, const struct vendor_error *error)
         store_lockout_failed(f->app->store, a->in.user_id, a->in.key_id, loop_now_ms(f->app->loop));
     else if (status == 401)
         keeper_token_refused(f->app->keeper, KEEPER_CLIENT_TOKEN, f->send.generation, true);
-    return flow_fail_with(f, ERR_AUTHENTICATION_FAILED,
+    const struct resilience_row *row = resilience_row(VENDOR_AUTHENTICATE, f->send.failure);
+    return flow_fail_with(f, row->error == ERR_OK ? ERR_AUTHENTICATION_FAILED : row->error,
                           arena_printf(f->arena, "vendor %d %s", status, error->code));
 }
 
@@ -243,8 +250,8 @@ static enum err read_answer(struct flow *f)
     const enum err read = vendor_error_read(f->answer->body, &error);
     if (read != ERR_OK)
         return read;
-    if (status == 401 && error.token_is_bad)
-        return flow_fail_with(f, ERR_UPSTREAM_REFUSED_CREDENTIALS, "vendor 401 after a renewal");
+    if (f->send.failure == FAILURE_TOKEN_401)
+        return flow_fail_refused(f);
     if (status == 400 || status == 401 || status == 403 || status == 404)
         return refuse(f, &error);
     return flow_fail_with(f, ERR_UPSTREAM_INVALID_RESPONSE,

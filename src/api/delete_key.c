@@ -43,8 +43,8 @@ static enum err send_call(struct flow *f)
 }
 
 static const struct answer_rule RULES[] = {
-    {400, NULL, ERR_REQUEST_REJECTED}, {401, NULL, ERR_INVALID_TOKEN},
-    {403, NULL, ERR_FORBIDDEN},        {404, NULL, ERR_KEY_NOT_FOUND},
+    {400, NULL, ERR_REQUEST_REJECTED},
+    {404, NULL, ERR_KEY_NOT_FOUND},
     {422, NULL, ERR_REQUEST_REJECTED},
 };
 

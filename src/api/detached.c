@@ -103,6 +103,7 @@ static void on_logged_out(void *arg, const struct vendor_send *sent, enum err co
 {
     (void)arg;
     const int status = answer ? answer->status : 0;
+    vendor_send_alarm(sent);
     const bool gone = code == ERR_OK && (status < 300 || status == 404);
     LOG(gone ? LOG_INFO : LOG_WARN, "session.withdraw",
         "A session that failed verification was logged out at the vendor",

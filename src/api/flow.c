@@ -303,25 +303,49 @@ enum err want_client_token(struct flow *f)
     return ERR_PENDING;
 }
 
-enum err take_vendor_permit(struct flow *f)
-{
-    f->send.app = f->app;
-    return vendor_permit(&f->send);
-}
-
 struct buf *flow_call_body(struct flow *f)
 {
     buf_init(&f->call_body, VENDOR_BODY_MAX);
     return &f->call_body;
 }
 
+/* By the row of the table; without one (the token did not come, no memory) by the error's own. */
 static enum err fail_as_sent(struct flow *f, enum err code)
 {
+    const struct resilience_row *row = resilience_row(f->send.call, f->send.failure);
     struct failure failure = failure_of(code);
+    if (row->error == code)
+        failure.retry = row->retry;
     /* Retry-After is for the 503s; the vendor's wish is kept where it gave one. */
     if (failure.retry_after_s > 0 && f->send.retry_after_s > 0)
         failure.retry_after_s = f->send.retry_after_s;
     failure.reason = f->send.reason ? arena_strdup(f->arena, str_of(f->send.reason)) : NULL;
+    if (!failure.reason && f->send.failure != FAILURE_NONE)
+        failure.reason = failure_label(f->send.failure);
+    return flow_fail(f, failure);
+}
+
+enum err flow_permit(struct flow *f, enum vendor_call call)
+{
+    f->send.app = f->app;
+    f->send.call = call;
+    const enum err e = vendor_permit(&f->send);
+    return e == ERR_OK ? ERR_OK : fail_as_sent(f, e);
+}
+
+enum err flow_fail_refused(struct flow *f)
+{
+    const struct resilience_row *row = resilience_row(f->send.call, f->send.failure);
+    struct vendor_error error;
+
+    vendor_send_alarm(&f->send);
+    const enum err read = vendor_error_read(f->answer->body, &error);
+    if (read != ERR_OK)
+        return read;
+    struct failure failure = failure_of(row->error);
+    failure.retry = row->retry;
+    failure.upstream_code = error.upstream_code;
+    failure.reason = arena_printf(f->arena, "vendor %d %s", f->answer->status, error.code);
     return flow_fail(f, failure);
 }
 
@@ -348,8 +372,10 @@ static enum err send_call(struct flow *f, enum vendor_call call, enum vendor_tok
         .done = on_sent,
         .arg = f,
         .has_permit = f->send.has_permit,
+        .probe = f->send.probe,
     };
-    return vendor_send_start(&f->send);
+    const enum err e = vendor_send_start(&f->send);
+    return e == ERR_PENDING ? e : fail_as_sent(f, e);
 }
 
 enum err flow_send(struct flow *f, enum vendor_call call, enum vendor_token token)

@@ -127,8 +127,10 @@ void flow_again(struct flow *f);
 /* ---- shared steps */
 /* Waits until a client token is there, so that the steps up to the send do not have to. */
 NODISCARD enum err want_client_token(struct flow *f);
-/* Takes the call's share of the vendor's limit ahead of flow_send(). */
-NODISCARD enum err take_vendor_permit(struct flow *f);
+/* Asks ahead of flow_send() whether the call may go out, so that a refusal uses nothing up. */
+NODISCARD enum err flow_permit(struct flow *f, enum vendor_call call);
+/* The vendor answered 401 or 403 (f->send.failure), and not for the user: as the table says. */
+NODISCARD enum err flow_fail_refused(struct flow *f);
 /* The empty buffer for the body of the call that is sent next. */
 struct buf *flow_call_body(struct flow *f);
 /* Sends call_body (none when empty) and waits. Next step: the answer is a 2xx, or a 4xx other than

@@ -65,8 +65,6 @@ static enum err send_call(struct flow *f)
 
 static const struct answer_rule RULES[] = {
     {400, NULL, ERR_REQUEST_REJECTED},
-    {401, NULL, ERR_UPSTREAM_REFUSED_CREDENTIALS},
-    {403, NULL, ERR_UPSTREAM_REFUSED_CREDENTIALS},
     {404, NULL, ERR_OK},
     {422, NULL, ERR_REQUEST_REJECTED},
 };

@@ -22,38 +22,38 @@ static void destroy(struct refresh_call *c)
     free(c);
 }
 
-/* A refresh token rotates with each use: whoever may have used it up must log in again. */
-static struct refresh_outcome outcome_of(enum err code, bool may_have_run, int retry_after_s)
+static struct refresh_outcome outcome_of(enum err code, enum retry retry, int retry_after_s)
 {
     const struct failure failure = failure_of(code);
     return (struct refresh_outcome){
         .code = code,
-        .retry = may_have_run ? RETRY_LOGIN : failure.retry,
+        .retry = retry,
         .retry_after_s =
             failure.retry_after_s > 0 && retry_after_s > 0 ? retry_after_s : failure.retry_after_s,
     };
 }
 
-/* ret_keep: the vendor may have used the token up, so this outcome stands for the replay window. */
+/* A refresh token rotates with each use: whoever may have used it up must log in again. ret_keep:
+ * that is so, and this outcome stands for the replay window. */
 static struct refresh_outcome read_outcome(const struct vendor_send *sent, enum err code,
                                            const struct call_answer *answer, bool *ret_keep)
 {
+    const struct resilience_row *row = resilience_row(VENDOR_REFRESH, sent->failure);
     const char *reason = NULL;
 
-    /* A 429 and a 401 about our token are refusals: the refresh token was not looked at. */
-    if (code == ERR_UPSTREAM_RATE_LIMITED ||
-        (code == ERR_OK && vendor_refused_our_token(VENDOR_REFRESH, answer))) {
-        *ret_keep = false;
-        return outcome_of(code == ERR_OK ? ERR_UPSTREAM_REFUSED_CREDENTIALS : code, false,
-                          sent->retry_after_s);
+    if (row->error != ERR_OK) {
+        vendor_send_alarm(sent);
+        *ret_keep = sent->may_have_run && row->retry == RETRY_LOGIN;
+        return outcome_of(row->error, row->retry, sent->retry_after_s);
     }
     *ret_keep = sent->may_have_run;
     if (code != ERR_OK)
-        return outcome_of(code, sent->may_have_run, sent->retry_after_s);
+        return outcome_of(code, sent->may_have_run ? RETRY_LOGIN : failure_of(code).retry,
+                          sent->retry_after_s);
     if (!answer_is_success(answer))
-        return outcome_of(ERR_SESSION_EXPIRED, true, 0);
+        return outcome_of(ERR_SESSION_EXPIRED, RETRY_LOGIN, 0);
     if (vendor_body_is_json(answer, &reason) != ERR_OK)
-        return outcome_of(ERR_UPSTREAM_INVALID_RESPONSE, true, 0);
+        return outcome_of(ERR_UPSTREAM_INVALID_RESPONSE, RETRY_LOGIN, 0);
     return (struct refresh_outcome){.code = ERR_OK, .body = answer->body};
 }
 
@@ -116,7 +116,7 @@ enum err refresh_call_start(struct app *app, const struct refresh_key *key,
     }
     if (c)
         destroy(c);
-    const struct refresh_outcome outcome = outcome_of(e, false, 0);
+    const struct refresh_outcome outcome = outcome_of(e, failure_of(e).retry, 0);
     store_refresh_done(app->store, key, &outcome, false, loop_now_ms(app->loop));
     return e;
 }

@@ -37,11 +37,11 @@ static const struct schema_field FIELDS[] = {
 };
 static const struct schema SCHEMA = {FIELDS, ARRAY_LEN(FIELDS)};
 
-static step_fn read_body, open_challenge, use_challenge, send_call, read_answer, reply;
+static step_fn read_body, open_challenge, take_permit, use_challenge, send_call, read_answer, reply;
 
 static const struct step STEPS[] = {
     {"address", limit_address}, {"bearer", bearer_check},      {"limits", limit_bearer},
-    {"body", read_body},        {"challenge", open_challenge}, {"permit", take_vendor_permit},
+    {"body", read_body},        {"challenge", open_challenge}, {"permit", take_permit},
     {"use", use_challenge},     {"send", send_call},           {"answer", read_answer},
     {"reply", reply},
 };
@@ -97,6 +97,11 @@ static enum err open_challenge(struct flow *f)
     return challenge_check(f, r->in.challenge_id, &claim, &r->challenge);
 }
 
+static enum err take_permit(struct flow *f)
+{
+    return flow_permit(f, VENDOR_REGISTER);
+}
+
 static enum err use_challenge(struct flow *f)
 {
     const struct enroll *r = f->state;
@@ -126,8 +131,6 @@ static const struct answer_rule RULES[] = {
     {400, "auth_invalid_key_type", ERR_KEY_REJECTED},
     {400, "auth_invalid_key_encoding", ERR_KEY_REJECTED},
     {400, NULL, ERR_REQUEST_REJECTED},
-    {401, NULL, ERR_INVALID_TOKEN},
-    {403, NULL, ERR_FORBIDDEN},
     {404, "client_not_found", ERR_UPSTREAM_REFUSED_CREDENTIALS},
     {404, NULL, ERR_REQUEST_REJECTED},
     {409, NULL, ERR_KEY_ALREADY_REGISTERED},

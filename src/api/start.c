@@ -157,8 +157,6 @@ static enum err look_for_user(const struct call_answer *answer, bool *ret_about_
 
 static const struct answer_rule RULES[] = {
     {400, NULL, ERR_REQUEST_REJECTED},
-    {401, NULL, ERR_UPSTREAM_REFUSED_CREDENTIALS},
-    {403, NULL, ERR_UPSTREAM_REFUSED_CREDENTIALS},
     {404, NULL, ERR_UPSTREAM_REFUSED_CREDENTIALS},
     {422, NULL, ERR_REQUEST_REJECTED},
 };

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Token, permit, send, and the two repeats that are safe. Runs on the worker's thread. */
+ * Token, permit, send, and what the resilience table says when it fails. Runs on the worker's
+ * thread. */
 #include "api/vendor_send.h"
+
+#include <stdio.h>
+
+#include "base/crypto.h"
 
 static void on_token(struct keeper_wait *w, enum err outcome);
 static void on_answer(void *arg, const struct call_answer *answer);
@@ -15,9 +20,15 @@ enum err vendor_permit(struct vendor_send *s)
 {
     if (s->has_permit)
         return ERR_OK;
-    const enum err e = store_upstream_permit(s->app->store, loop_now_ms(s->app->loop));
-    s->has_permit = e == ERR_OK;
-    return e;
+    struct outbound_permit permit;
+    s->failure = outbound_permit(s->app->outbound, vendor_call_row(s->call)->class,
+                                 loop_now_ms(s->app->loop), &permit);
+    s->probe = permit.probe;
+    s->has_permit = s->failure == FAILURE_NONE;
+    if (s->has_permit)
+        return ERR_OK;
+    s->retry_after_s = permit.retry_after_s;
+    return resilience_row(s->call, s->failure)->error;
 }
 
 static enum err put_on_wire(struct vendor_send *s, struct str authorization)
@@ -73,8 +84,21 @@ enum err vendor_send_start(struct vendor_send *s)
 static void finish(struct vendor_send *s, enum err code, const struct call_answer *answer)
 {
     s->answered = true;
-    s->may_have_run = answer && (answer->result == CALL_ANSWERED || answer->may_have_been_sent);
+    s->may_have_run = s->first.may_have_been_sent ||
+                      (answer && (answer->result == CALL_ANSWERED || answer->may_have_been_sent));
     s->done(s, code, answer);
+}
+
+/* The endpoint looks at a 401 or 403 before the table has its word. */
+static void finish_with(struct vendor_send *s, enum failure_kind kind,
+                        const struct call_answer *answer)
+{
+    const bool is_final = kind != FAILURE_NONE && !failure_is_read_by_endpoint(kind);
+
+    s->failure = kind;
+    s->retry_after_s = answer->retry_after_s;
+    s->reason = answer->reason;
+    finish(s, is_final ? resilience_row(s->call, kind)->error : ERR_OK, answer);
 }
 
 static void on_token(struct keeper_wait *w, enum err outcome)
@@ -85,58 +109,91 @@ static void on_token(struct keeper_wait *w, enum err outcome)
         finish(s, e, NULL);
 }
 
-bool vendor_refused_our_token(enum vendor_call call, const struct call_answer *answer)
+/* ---- once more */
+
+static bool renew_and_send(struct vendor_send *s)
 {
-    if (answer->result != CALL_ANSWERED || answer->status != 401)
+    if (s->renewed || s->token == VENDOR_TOKEN_USER)
         return false;
-    if (!vendor_call_row(call)->run_once)
-        return true;
-    struct vendor_error error;
-    return vendor_error_read(answer->body, &error) == ERR_OK && error.token_is_bad;
+    s->renewed = true;
+    s->refused_generation = s->generation;
+    keeper_token_refused(s->app->keeper, keeper_token_of(s), s->generation, false);
+    return get_token_and_send(s) == ERR_PENDING;
 }
 
-static bool may_renew(const struct vendor_send *s, const struct call_answer *answer)
+/* What is borrowed in it goes with the answer. */
+static void keep_first(struct vendor_send *s, const struct call_answer *answer)
 {
-    return !s->renewed && s->token != VENDOR_TOKEN_USER &&
-           vendor_refused_our_token(s->call, answer);
+    s->first = *answer;
+    s->first.body = s->first.content_type = (struct str){0};
+    s->first.date = NULL;
+    (void)snprintf(s->first_reason, sizeof(s->first_reason), "%s",
+                   answer->reason ? answer->reason : "");
+    s->first.reason = s->first_reason;
 }
 
-static bool may_repeat(const struct vendor_send *s, const struct call_answer *answer)
+static void on_pause_over(struct timer *timer)
 {
-    return !s->repeated && !vendor_call_row(s->call)->run_once &&
-           (answer->result == CALL_NOT_SENT || answer->result == CALL_BROKEN);
+    struct vendor_send *s = timer->arg;
+
+    if (get_token_and_send(s) != ERR_PENDING)
+        finish_with(s, failure_kind_of(s->call, &s->first), &s->first);
+}
+
+/* Full jitter: those whom one event broke do not come back together. */
+static bool pause_and_repeat(struct vendor_send *s, const struct call_answer *answer)
+{
+    const int64_t now_ms = loop_now_ms(s->app->loop);
+    const int64_t needed_ms = VENDOR_REPEAT_WINDOW_MS + VENDOR_REPEAT_LEAST_MS;
+
+    if (s->repeated || s->deadline_ms - now_ms < needed_ms ||
+        !outbound_take_repeat(s->app->outbound, now_ms))
+        return false;
+    s->repeated = true;
+    keep_first(s, answer);
+    timer_start(s->app->loop, &s->pause, now_ms + (int64_t)random_below(VENDOR_REPEAT_WINDOW_MS),
+                on_pause_over, s);
+    return true;
+}
+
+static bool goes_on(struct vendor_send *s, enum failure_kind kind, const struct call_answer *answer)
+{
+    switch (resilience_row(s->call, kind)->action) {
+    case ACTION_RENEW:
+        return renew_and_send(s);
+    case ACTION_REPEAT:
+        return pause_and_repeat(s, answer);
+    case ACTION_REFUSE:
+    case ACTION_ALARM:
+    case ACTION_COUNT:
+        break;
+    }
+    return false;
 }
 
 static void on_answer(void *arg, const struct call_answer *answer)
 {
     struct vendor_send *s = arg;
+    const enum failure_kind kind = failure_kind_of(s->call, answer);
+
     s->pending = NULL;
-
-    enum err again = ERR_OK;
-    if (may_renew(s, answer)) {
-        s->renewed = true;
-        keeper_token_refused(s->app->keeper, keeper_token_of(s), s->generation, false);
-        again = get_token_and_send(s);
-    } else if (may_repeat(s, answer)) {
-        s->repeated = true;
-        again = get_token_and_send(s);
-    }
-    if (again == ERR_PENDING)
-        return;
-
-    int retry_after_s = -1;
-    const enum err outcome = vendor_answer_outcome(s->call, answer, &retry_after_s);
-    s->retry_after_s = retry_after_s;
-    s->reason = answer->reason;
-    finish(s, outcome, answer);
+    outbound_report(s->app->outbound, kind, answer->retry_after_s, s->probe,
+                    loop_now_ms(s->app->loop));
+    if (!goes_on(s, kind, answer))
+        finish_with(s, kind, answer);
 }
+
+/* ---- for the owner */
 
 void vendor_send_cancel(struct vendor_send *s)
 {
-    s->may_have_run = s->pending && call_may_have_been_sent(s->pending);
+    s->may_have_run =
+        s->first.may_have_been_sent || (s->pending && call_may_have_been_sent(s->pending));
     call_cancel(s->pending);
     s->pending = NULL;
     keeper_wait_cancel(&s->wait);
+    if (s->app)
+        timer_stop(s->app->loop, &s->pause);
 }
 
 bool vendor_send_must_finish(const struct vendor_send *s)
@@ -144,4 +201,14 @@ bool vendor_send_must_finish(const struct vendor_send *s)
     if (!vendor_call_row(s->call)->run_once)
         return false;
     return s->answered || (s->pending && call_may_have_been_sent(s->pending));
+}
+
+void vendor_send_alarm(const struct vendor_send *s)
+{
+    const bool renewed_in_vain =
+        s->failure == FAILURE_TOKEN_401 && s->generation != s->refused_generation;
+
+    if (renewed_in_vain || resilience_row(s->call, s->failure)->action == ACTION_ALARM)
+        keeper_token_alarm(s->app->keeper, keeper_token_of(s), s->generation,
+                           s->failure == FAILURE_TOKEN_401 ? 401 : 403);
 }

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "commands/commands.h"
 #include "config/config.h"
+#include "identity/resilience.h"
 #include "observe/metrics.h"
 
 enum { PAGE_BYTES_MAX = 256 * 1024 };
@@ -52,6 +53,27 @@ static void print_metrics_page(void)
     (void)fwrite(page.ptr, 1, page.len, stdout);
 }
 
+static void print_resilience_page(void)
+{
+    AUTO_BUF struct buf page;
+
+    buf_init(&page, PAGE_BYTES_MAX);
+    resilience_write_docs(&page);
+    (void)fputs(
+        "# When a call to the vendor fails\n\n"
+        "<!-- Made by `biometrics-bff docs resilience` from src/identity/resilience.h. -->\n\n"
+        "The service takes its decisions from this table; openapi/biometrics-bff.yaml quotes it "
+        "as\n"
+        "`x-resilience`. Waiting and repeating are inside BFF_REQUEST_TIMEOUT_MS, and repeats "
+        "within\n"
+        "BFF_UPSTREAM_REPEATS_PERCENT of all calls. A repeat "
+        "that\n"
+        "libcurl makes because a pooled connection turned out to be dead, and nothing was sent on\n"
+        "it, is none.\n\n",
+        stdout);
+    (void)fwrite(page.ptr, 1, page.len, stdout);
+}
+
 static const struct {
     const char *name;
     void (*print)(void);
@@ -59,6 +81,7 @@ static const struct {
     {"config", print_config_page},
     {"errors", print_errors_page},
     {"metrics", print_metrics_page},
+    {"resilience", print_resilience_page},
 };
 
 int command_docs(const struct invocation *in)
@@ -69,6 +92,6 @@ int command_docs(const struct invocation *in)
             return EXIT_GOOD;
         }
     }
-    (void)fputs("usage: biometrics-bff docs config|errors|metrics\n", stderr);
+    (void)fputs("usage: biometrics-bff docs config|errors|metrics|resilience\n", stderr);
     return EXIT_USAGE;
 }

@@ -87,7 +87,8 @@ struct config {
     int64_t max_connections, max_in_flight;
     int64_t memory_max_bytes; /* 0: the cgroup's limit; what had to be lowered is lowered here */
     int64_t limit_entries_max;
-    int64_t upstream_max_connections, upstream_max_per_second;
+    int64_t upstream_max_connections, upstream_max_per_second, upstream_breaker_failures;
+    int64_t upstream_repeats_percent;
     struct rate rate_per_address, rate_per_user;
     int64_t lockout_failures, lockout_window_s;
     int64_t drain_delay_s, drain_timeout_s;

@@ -140,7 +140,17 @@
     X(UPSTREAM_MAX_PER_SECOND, NUMBER, upstream_max_per_second, "333", 0, 100000, NOT_EMPTY, LIVE, \
       LIMITS,                                                                                      \
       "Calls a second to the identity API; the vendor allows 20,000 a minute per "                 \
-      "application, so give each replica its share; 0: off")                                       \
+      "application, so give each replica its share; halved when the vendor answers 429, and "      \
+      "raised again slowly; 0: no limit, and none is learned")                                     \
+    X(UPSTREAM_BREAKER_FAILURES, NUMBER, upstream_breaker_failures, "20", 0, 100000, NOT_EMPTY,    \
+      LIVE, LIMITS,                                                                                \
+      "So many failed calls to the identity API within 10 seconds, if they are at least half of "  \
+      "all, open the circuit breaker: then one call every 2 seconds is tried; 0: off")             \
+    X(UPSTREAM_REPEATS_PERCENT, NUMBER, upstream_repeats_percent, "10", 0, 100, NOT_EMPTY, LIVE,   \
+      LIMITS,                                                                                      \
+      "Calls to the identity API that may be sent once more when the connection broke, in "        \
+      "percent "                                                                                   \
+      "of all; one in 10 seconds is free; what must not run twice is never repeated; 0: none")     \
     X(RATE_PER_ADDRESS, RATE, rate_per_address, "0", 1, 1000000, NOT_EMPTY, LIVE, LIMITS,          \
       "Requests of one client address; needs BFF_TRUSTED_PROXIES behind a proxy; 0: off")          \
     X(RATE_PER_USER, RATE, rate_per_user, "30/min", 1, 1000000, NOT_EMPTY, LIVE, LIMITS,           \

@@ -126,6 +126,10 @@ static void obey(struct keeper *k, const struct view_asks *asks)
             token_slot_refused(&k->tokens[i], asks->refused[i], false);
         if (asks->refused_background[i])
             token_slot_refused(&k->tokens[i], asks->refused_background[i], true);
+        for (size_t a = 0; a < TOKEN_ALARM_COUNT; a++) {
+            if (asks->alarm[i][a])
+                token_slot_alarm(&k->tokens[i], asks->alarm[i][a], (enum token_alarm)a);
+        }
         if (asks->token[i])
             token_slot_ask(&k->tokens[i]);
     }

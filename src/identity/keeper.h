@@ -93,6 +93,13 @@ void keeper_wait_cancel(struct keeper_wait *w); /* idempotent */
 void keeper_token_refused(struct keeper_view *v, enum keeper_token which, uint64_t generation,
                           bool background);
 
+/* The vendor answered 403 to the token of this generation, or 401 although it had been renewed for
+ * the very call: counted, and an error is logged, at most once in a pause. After a 403 the token is
+ * renewed once, no sooner than a pause later: a right that was granted meanwhile reaches new tokens
+ * alone. However often an app provokes it, it costs no more. */
+void keeper_token_alarm(struct keeper_view *v, enum keeper_token which, uint64_t generation,
+                        int status);
+
 /* ---- status, any thread */
 struct keeper_status {
     bool token_ok[KEEPER_TOKEN_COUNT];   /* a token is valid now */

@@ -35,6 +35,8 @@ enum keeper_waiters {
 };
 enum { KEEPER_WAITERS_LEAST = 8 };
 
+enum token_alarm { TOKEN_ALARM_401, TOKEN_ALARM_403, TOKEN_ALARM_COUNT };
+
 /* ---- snapshots: immutable, shared by all threads, freed with the last reference */
 
 struct token_snapshot {
@@ -75,8 +77,10 @@ struct token_slot {
     uint64_t generation;
     int64_t fetched_ms, expires_ms;
     unsigned refused_in_row;
-    int64_t background_ms;          /* of the last renewal in the background */
-    char error[KEEPER_ERROR_BYTES]; /* of the last attempt; "" when it was good */
+    int64_t background_ms;               /* of the last renewal in the background */
+    uint64_t forbidden;                  /* generation that a 403 had renewed; 0: none */
+    int64_t alarm_ms[TOKEN_ALARM_COUNT]; /* of the last line; 0: none */
+    char error[KEEPER_ERROR_BYTES];      /* of the last attempt; "" when it was good */
 };
 
 struct keys_slot {
@@ -142,6 +146,8 @@ void keeper_publish(struct keeper *k);
 void token_slot_fetch(struct token_slot *t);
 /* As keeper_token_refused(). */
 void token_slot_refused(struct token_slot *t, uint64_t generation, bool background);
+/* As keeper_token_alarm(). */
+void token_slot_alarm(struct token_slot *t, uint64_t generation, enum token_alarm alarm);
 void token_slot_ask(struct token_slot *t);
 /* Gives up the fetch that is under way, if there is one, as if it had not begun. */
 void token_slot_abandon(struct token_slot *t);
@@ -161,9 +167,10 @@ void keys_slot_finish(struct keys_slot *s);
 /* What a view wants from the keeper since it was last heard. */
 struct view_asks {
     bool token[KEEPER_TOKEN_COUNT];
-    uint64_t refused[KEEPER_TOKEN_COUNT];            /* generation; 0: none */
-    uint64_t refused_background[KEEPER_TOKEN_COUNT]; /* likewise */
-    bool *keys;                                      /* [issuer_count], owned */
+    uint64_t refused[KEEPER_TOKEN_COUNT];                  /* generation; 0: none */
+    uint64_t refused_background[KEEPER_TOKEN_COUNT];       /* likewise */
+    uint64_t alarm[KEEPER_TOKEN_COUNT][TOKEN_ALARM_COUNT]; /* likewise */
+    bool *keys;                                            /* [issuer_count], owned */
 };
 
 struct keeper_view {
@@ -175,9 +182,11 @@ struct keeper_view {
     struct keeper_snapshot *snapshot;
     uint64_t refused[KEEPER_TOKEN_COUNT];      /* generation not to use again */
     int64_t background_ms[KEEPER_TOKEN_COUNT]; /* of the last wish for a renewal */
-    uint64_t asked;                            /* the last ask */
-    uint64_t answered;                         /* the last ask that the snapshot takes account of */
-    struct keeper_wait waiting, ready;         /* list heads */
+    /* of the last alarm that was passed on */
+    int64_t alarm_ms[KEEPER_TOKEN_COUNT][TOKEN_ALARM_COUNT];
+    uint64_t asked;                    /* the last ask */
+    uint64_t answered;                 /* the last ask that the snapshot takes account of */
+    struct keeper_wait waiting, ready; /* list heads */
     unsigned ready_count;
     struct deferred deliver;
 

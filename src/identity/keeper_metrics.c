@@ -6,6 +6,12 @@
 
 static const char *const CLIENT_LABELS[] = {"client", "admin", "_OTHER"};
 
+static const char *const ALARM_LABELS[] = {
+    [TOKEN_ALARM_401] = "401",
+    [TOKEN_ALARM_403] = "403",
+    [TOKEN_ALARM_COUNT] = "_OTHER",
+};
+
 /* Parallel; what is not in the first is "_OTHER". */
 static const enum err RESULTS[] = {
     ERR_OK,
@@ -37,6 +43,8 @@ void keeper_register_metrics(void)
 {
     metric_label_values(M_TOKEN_FETCH, "client", CLIENT_LABELS, ARRAY_LEN(CLIENT_LABELS));
     metric_label_values(M_TOKEN_FETCH, "result", RESULT_LABELS, ARRAY_LEN(RESULT_LABELS));
+    metric_label_values(M_TOKEN_ALARM, "client", CLIENT_LABELS, ARRAY_LEN(CLIENT_LABELS));
+    metric_label_values(M_TOKEN_ALARM, "status", ALARM_LABELS, ARRAY_LEN(ALARM_LABELS));
     metric_label_values(M_TOKEN_EXPIRY, "client", CLIENT_LABELS, ARRAY_LEN(CLIENT_LABELS));
     metric_label_values(M_JWKS_FETCH, "result", RESULT_LABELS, ARRAY_LEN(RESULT_LABELS));
     metric_label_values(M_KEEPER_WAITING, "for", WAITERS_LABELS, ARRAY_LEN(WAITERS_LABELS));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * See keeper_policy.h (fault rows FK01 to FK05, FK08, FK11, FU16, FU20). */
+ * See keeper_policy.h (fault rows FK01 to FK05, FK08, FK11, FU16, FU18, FU20). */
 #include "identity/keeper_policy.h"
 
 enum {
@@ -17,6 +17,8 @@ const struct keeper_limits KEEPER_LIMITS = {
     .backoff_first_ms = 500,
     .backoff_max_ms = 30 * 1000,
     .refused_ms = 30 * 1000,
+    .forbidden_ms = 5 * 60 * 1000,
+    .alarm_ms = 60 * 1000,
     .refused_in_row = 4,
     .cool_down_ms = 30 * 1000,
     .keys_refresh_ms = 15 * 60 * 1000,

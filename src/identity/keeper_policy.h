@@ -14,6 +14,8 @@ struct keeper_limits {
     int64_t backoff_first_ms; /* window of the first pause; doubles with each failure ... */
     int64_t backoff_max_ms;   /* ... up to this */
     int64_t refused_ms;       /* least pause after the vendor refused our credentials or tokens */
+    int64_t forbidden_ms;     /* from a 403 to the renewal that it causes */
+    int64_t alarm_ms;         /* least pause between two alarms of a kind */
     unsigned refused_in_row;  /* so many young tokens are replaced at once, one after the other */
     int64_t cool_down_ms;     /* an unknown kid starts no fetch so soon after a good one */
     int64_t keys_refresh_ms;

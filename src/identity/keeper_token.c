@@ -231,3 +231,40 @@ void token_slot_refused(struct token_slot *t, uint64_t generation, bool backgrou
     }
     keeper_publish(t->keeper);
 }
+
+/* ---- alarms */
+
+static void log_alarm(struct token_slot *t, enum token_alarm alarm, int64_t now_ms)
+{
+    static const char *const REASONS[TOKEN_ALARM_COUNT] = {
+        [TOKEN_ALARM_401] = "401 also to a renewed token",
+        [TOKEN_ALARM_403] = "403: does the client have the permission for this call?",
+    };
+
+    if (t->alarm_ms[alarm] != 0 && now_ms - t->alarm_ms[alarm] < t->keeper->limits->alarm_ms)
+        return;
+    t->alarm_ms[alarm] = now_ms;
+    LOG(LOG_ERROR, "token.alarm", "The vendor refuses our client or its rights",
+        LOG_S("token.client", t->name), LOG_S("error.reason", REASONS[alarm]));
+}
+
+/* Replaced and not dropped: it may be good for other calls, and for this one nothing is better. */
+static void renew_later(struct token_slot *t, int64_t now_ms)
+{
+    const int64_t at_ms = now_ms + t->keeper->limits->forbidden_ms;
+
+    t->forbidden = t->generation;
+    if (t->state.fetching || t->state.next_ms <= at_ms)
+        return;
+    t->state.next_ms = at_ms;
+    wait_for_next(t);
+}
+
+void token_slot_alarm(struct token_slot *t, uint64_t generation, enum token_alarm alarm)
+{
+    const int64_t now_ms = now_of(t);
+
+    log_alarm(t, alarm, now_ms);
+    if (alarm == TOKEN_ALARM_403 && generation == t->generation && generation != t->forbidden)
+        renew_later(t, now_ms);
+}

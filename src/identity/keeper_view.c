@@ -346,6 +346,23 @@ void keeper_token_refused(struct keeper_view *v, enum keeper_token which, uint64
     (void)pthread_mutex_unlock(&v->keeper->lock);
 }
 
+void keeper_token_alarm(struct keeper_view *v, enum keeper_token which, uint64_t generation,
+                        int status)
+{
+    const enum token_alarm alarm = status == 403 ? TOKEN_ALARM_403 : TOKEN_ALARM_401;
+    const int64_t now_ms = loop_now_ms(v->loop);
+    int64_t *last_ms = &v->alarm_ms[which][alarm];
+
+    metric_add(M_TOKEN_ALARM, which, alarm, 1);
+    if (*last_ms != 0 && now_ms - *last_ms < v->keeper->limits->alarm_ms)
+        return;
+    *last_ms = now_ms;
+    (void)pthread_mutex_lock(&v->keeper->lock);
+    v->asks.alarm[which][alarm] = generation;
+    send_asks_locked(v);
+    (void)pthread_mutex_unlock(&v->keeper->lock);
+}
+
 /* ---- news from the keeper */
 
 static void on_snapshot(struct post *p)

@@ -34,7 +34,6 @@ static void set_limits(struct store *s, const struct config *config)
     atomic_store(&s->rate_address, config->rate_per_address);
     atomic_store(&s->lockout_failures, config->lockout_failures);
     atomic_store(&s->lockout_window_ms, config->lockout_window_s * 1000);
-    atomic_store(&s->upstream_max_per_second, config->upstream_max_per_second);
 }
 
 void store_configure(struct store *s, const struct config *config)

@@ -30,7 +30,6 @@ enum store_table {
     X(STORE_LIMIT_RATE_USER, "rate_user")                                                          \
     X(STORE_LIMIT_RATE_ADDRESS, "rate_address")                                                    \
     X(STORE_LIMIT_LOCKOUT, "lockout")                                                              \
-    X(STORE_LIMIT_UPSTREAM, "upstream")                                                            \
     X(STORE_LIMIT_USED_CHALLENGES_FULL, "used_challenges_full")                                    \
     X(STORE_LIMIT_REFRESHES_FULL, "refreshes_full")                                                \
     X(STORE_LIMIT_RATES_FULL, "rates_full")                                                        \
@@ -69,8 +68,6 @@ NODISCARD enum err store_rate_user(struct store *s, struct str who, int64_t now_
                                    int *ret_retry_after_s);
 NODISCARD enum err store_rate_address(struct store *s, struct str address, int64_t now_ms,
                                       int *ret_retry_after_s);
-/* The vendor's limit: BFF_UPSTREAM_MAX_PER_SECOND over the process. ERR_UPSTREAM_RATE_LIMITED. */
-NODISCARD enum err store_upstream_permit(struct store *s, int64_t now_ms);
 
 /* Lockout per (user, key id): refused signatures inside the window, with decay (a sliding count).
  */

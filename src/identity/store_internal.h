@@ -21,8 +21,6 @@ struct store {
     /* Limits, which a reload changes under way: each is read once for one question. */
     _Atomic struct rate rate_user, rate_address;
     _Atomic int64_t lockout_failures, lockout_window_ms;
-    _Atomic int64_t upstream_max_per_second; /* 0: no limit */
-    _Atomic int64_t upstream_next; /* when a steady caller would come next, see store_limits.c */
 };
 
 /* The MAC that stands for what a peer chose. False: it could not be made. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Rate limits per caller, the share of the vendor's limit, and the lockout. In integers: a limit
- * that drifts is no limit. */
+ * Rate limits per caller, and the lockout. In integers: a limit that drifts is no limit. */
 #include "identity/store_internal.h"
 
 #include <assert.h>
@@ -99,33 +98,6 @@ enum err store_rate_address(struct store *s, struct str address, int64_t now_ms,
                                 atomic_load_explicit(&s->rate_address, memory_order_relaxed)};
 
     return rate_check(s, &c, address, now_ms, ret_retry_after_s);
-}
-
-/* ---- the vendor's limit: every call of the process passes here, so one atomic instead of a lock.
- * Time counts in 1/max of a millisecond, of which a call takes 1000: exact for every max. */
-
-enum err store_upstream_permit(struct store *s, int64_t now_ms)
-{
-    static const int64_t CALL = 1000;
-    const int64_t max = atomic_load_explicit(&s->upstream_max_per_second, memory_order_relaxed);
-    const int64_t now = now_ms * max;
-    const int64_t burst = CALL * max;
-
-    if (max == 0)
-        return ERR_OK;
-    int64_t next = atomic_load_explicit(&s->upstream_next, memory_order_relaxed);
-    for (;;) {
-        /* Further ahead than any caller can have put it: in the units of another max. */
-        const bool stale = next - now > 2 * burst;
-        const int64_t wanted = (next > now && !stale ? next : now) + CALL;
-        if (wanted - now > burst)
-            break;
-        if (atomic_compare_exchange_weak_explicit(&s->upstream_next, &next, wanted,
-                                                  memory_order_relaxed, memory_order_relaxed))
-            return ERR_OK;
-    }
-    metric_add(M_LIMITED, STORE_LIMIT_UPSTREAM, 0, 1);
-    return ERR_UPSTREAM_RATE_LIMITED;
 }
 
 /* ---- lockout: failures of this window and of the one before, which counts less as it slides out

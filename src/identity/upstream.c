@@ -3,10 +3,9 @@
  * bodies are read in vendor_error.c, tokens in vendor_tokens.c. No I/O. */
 #include "identity/upstream.h"
 
-#include <stdlib.h>
-
 static const struct vendor_call_row rows[VENDOR_CALL_COUNT] = {
-#define X(id, label, method, path, once) [id] = {label, method, path, once},
+#define X(id, label, method, path, once, users, class)                                             \
+    [id] = {label, method, path, once, users, class},
     VENDOR_CALL_TABLE(X)
 #undef X
 };
@@ -59,37 +58,6 @@ enum err vendor_body_read(const struct call_answer *answer, struct json **ret,
     }
     *ret = root;
     return ERR_OK;
-}
-
-static enum err status_outcome(int status)
-{
-    if (status == 429)
-        return ERR_UPSTREAM_RATE_LIMITED;
-    if (status >= 500)
-        return ERR_UPSTREAM_UNAVAILABLE;
-    if (status >= 400 || (status >= 200 && status < 300))
-        return ERR_OK;
-    return ERR_UPSTREAM_INVALID_RESPONSE;
-}
-
-enum err vendor_answer_outcome(enum vendor_call call, const struct call_answer *answer,
-                               int *ret_retry_after_s)
-{
-    *ret_retry_after_s = answer->retry_after_s;
-    switch (answer->result) {
-    case CALL_ANSWERED:
-        return status_outcome(answer->status);
-    case CALL_NOT_SENT:
-        return ERR_UPSTREAM_UNAVAILABLE;
-    case CALL_BROKEN:
-        return rows[call].run_once && answer->may_have_been_sent ? ERR_UPSTREAM_OUTCOME_UNKNOWN
-                                                                 : ERR_UPSTREAM_UNAVAILABLE;
-    case CALL_TIMED_OUT:
-        return ERR_UPSTREAM_TIMEOUT;
-    case CALL_BAD_ANSWER:
-        return ERR_UPSTREAM_INVALID_RESPONSE;
-    }
-    abort();
 }
 
 /* ---- request bodies: only members that the vendor's pages list */

@@ -9,19 +9,40 @@
 #include "base/json.h"
 #include "net/http_client.h"
 
-/* X(enum, "label", method, "path below the upstream URL", run_once) */
+/* Who goes first when the vendor's limit is short. X(enum, "label") in that order */
+#define VENDOR_CLASS_TABLE(X)                                                                      \
+    X(VENDOR_CLASS_AUTHENTICATE, "authenticate")                                                   \
+    X(VENDOR_CLASS_START, "start")                                                                 \
+    X(VENDOR_CLASS_REGISTER, "register")                                                           \
+    X(VENDOR_CLASS_OTHER, "other")
+enum vendor_class {
+#define X(id, label) id,
+    VENDOR_CLASS_TABLE(X)
+#undef X
+        VENDOR_CLASS_COUNT
+};
+
+/* X(enum, "label", method, "path below the upstream URL", run_once, with the user's token, class)
+ */
 #define VENDOR_CALL_TABLE(X)                                                                       \
-    X(VENDOR_START, "start", HTTP_POST, "/cis/v1/auth/mobile-biometrics/start", false)             \
+    X(VENDOR_START, "start", HTTP_POST, "/cis/v1/auth/mobile-biometrics/start", false, false,      \
+      VENDOR_CLASS_START)                                                                          \
     X(VENDOR_AUTHENTICATE, "authenticate", HTTP_POST,                                              \
-      "/cis/v1/auth/mobile-biometrics/authenticate", true)                                         \
-    X(VENDOR_REGISTER, "register", HTTP_POST, "/cis/v1/auth/mobile-biometrics/register", true)     \
-    X(VENDOR_DELETE, "delete", HTTP_DELETE, "/cis/v1/auth/mobile-biometrics/delete", false)        \
-    X(VENDOR_FACE_REVOKE_ME, "face_revoke_me", HTTP_POST, "/cis/v1/users/me/face/revoke", false)   \
-    X(VENDOR_FACE_REVOKE, "face_revoke", HTTP_POST, "/cis/v1/users/face/revoke", false)            \
-    X(VENDOR_REFRESH, "refresh", HTTP_POST, "/cis/v1/auth/token/refresh", true)                    \
-    X(VENDOR_LOGOUT, "logout", HTTP_POST, "/cis/v1/auth/session/logout", false)
+      "/cis/v1/auth/mobile-biometrics/authenticate", true, false, VENDOR_CLASS_AUTHENTICATE)       \
+    X(VENDOR_REGISTER, "register", HTTP_POST, "/cis/v1/auth/mobile-biometrics/register", true,     \
+      true, VENDOR_CLASS_REGISTER)                                                                 \
+    X(VENDOR_DELETE, "delete", HTTP_DELETE, "/cis/v1/auth/mobile-biometrics/delete", false, true,  \
+      VENDOR_CLASS_OTHER)                                                                          \
+    X(VENDOR_FACE_REVOKE_ME, "face_revoke_me", HTTP_POST, "/cis/v1/users/me/face/revoke", false,   \
+      true, VENDOR_CLASS_OTHER)                                                                    \
+    X(VENDOR_FACE_REVOKE, "face_revoke", HTTP_POST, "/cis/v1/users/face/revoke", false, false,     \
+      VENDOR_CLASS_OTHER)                                                                          \
+    X(VENDOR_REFRESH, "refresh", HTTP_POST, "/cis/v1/auth/token/refresh", true, false,             \
+      VENDOR_CLASS_AUTHENTICATE)                                                                   \
+    X(VENDOR_LOGOUT, "logout", HTTP_POST, "/cis/v1/auth/session/logout", false, false,             \
+      VENDOR_CLASS_OTHER)
 enum vendor_call {
-#define X(id, label, method, path, once) id,
+#define X(id, label, method, path, once, users, class) id,
     VENDOR_CALL_TABLE(X)
 #undef X
         VENDOR_CALL_COUNT
@@ -31,6 +52,8 @@ struct vendor_call_row {
     enum http_method method;
     const char *path;
     bool run_once;
+    bool with_users_token;
+    enum vendor_class class;
 };
 const struct vendor_call_row *vendor_call_row(enum vendor_call call);
 
@@ -55,13 +78,6 @@ NODISCARD enum err vendor_body_is_json(const struct call_answer *answer, const c
  * ERR_UPSTREAM_INVALID_RESPONSE, ERR_NO_MEMORY; *ret_reason a literal. */
 NODISCARD enum err vendor_body_read(const struct call_answer *answer, struct json **ret,
                                     const char **ret_reason);
-
-/* Shared first reading of any answer: what is the same for all calls (not sent, timeout, broken,
- * bad answer, 3xx, 429, 5xx). ERR_OK: the status is 2xx or a 4xx other than 429 that the caller
- * maps. run_once calls that broke after sending give ERR_UPSTREAM_OUTCOME_UNKNOWN; a timeout gives
- * ERR_UPSTREAM_TIMEOUT. */
-NODISCARD enum err vendor_answer_outcome(enum vendor_call call, const struct call_answer *answer,
-                                         int *ret_retry_after_s);
 
 /* Ceiling of every request body to the vendor: escapes may make an app's 32 KiB six times as long.
  */

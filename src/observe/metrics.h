@@ -77,6 +77,18 @@ enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 4, METRIC_LABEL_VALUES_MAX = 128
     X(M_SHED, "bff_shed_total", METRIC_COUNTER, "Requests refused to protect the service",         \
       "reason")                                                                                    \
     X(M_LIMITED, "bff_limited_total", METRIC_COUNTER, "Requests refused by a limit", "limit")      \
+    X(M_UPSTREAM_LIMIT, "bff_upstream_limit_per_second", METRIC_GAUGE,                             \
+      "Calls a second that are let out to the vendor at present; 0: no limit", "")                 \
+    X(M_UPSTREAM_SHED, "bff_upstream_shed_total", METRIC_COUNTER,                                  \
+      "Calls to the vendor that were not let out", "reason,class")                                 \
+    X(M_BREAKER_OPEN, "bff_upstream_breaker_open", METRIC_GAUGE,                                   \
+      "1 while the circuit breaker refuses calls to the vendor", "")                               \
+    X(M_BREAKER_TRANSITIONS, "bff_upstream_breaker_transitions_total", METRIC_COUNTER,             \
+      "State changes of the circuit breaker; half_open: a probe was let out", "to")                \
+    X(M_UPSTREAM_REPEATS, "bff_upstream_repeats_total", METRIC_COUNTER,                            \
+      "Calls to the vendor that were sent once more, or not for want of budget", "result")         \
+    X(M_TOKEN_ALARM, "bff_token_alarm_total", METRIC_COUNTER,                                      \
+      "Answers that say that the vendor refuses our client or its rights", "client,status")        \
     X(M_TABLE_ENTRIES, "bff_table_entries", METRIC_GAUGE, "Entries of a bounded table", "table")   \
     X(M_TABLE_MAX, "bff_table_max_entries", METRIC_GAUGE, "Ceiling of a bounded table", "table")   \
     X(M_LOOP_LAG, "bff_loop_lag_seconds", METRIC_HISTOGRAM_FINE,                                   \
@@ -125,7 +137,7 @@ void metric_raise(enum metric m, unsigned a, unsigned b, double seconds);
  * gauges that one thread alone writes. */
 void metric_gauge_add(enum metric m, unsigned a, int64_t n);
 void metric_set(enum metric m, unsigned a, int64_t value);
-/* A gauge or counter that is read at scrape time. At most 16. */
+/* A gauge or counter that is read at scrape time. At most 32. */
 void metric_on_scrape(enum metric m, unsigned a, double (*read)(void *arg), void *arg);
 /* Prometheus text exposition format 0.0.4; series that were never touched are left out, but
  * counters without labels. */

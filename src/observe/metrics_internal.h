@@ -12,7 +12,7 @@ enum {
     SERIES_MAX = 2048,                 /* slots of one thread's table; a power of two */
     SERIES_WORDS = METRIC_BUCKETS + 2, /* a histogram: its buckets, +Inf, the sum */
     SECONDS_WORD = SERIES_WORDS - 1,   /* the sum; also the value of a maximum */
-    SCRAPED_MAX = 16,
+    SCRAPED_MAX = 32,
 };
 
 struct metric_label {

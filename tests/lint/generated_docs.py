@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/config.md, docs/errors.md and docs/metrics.md are what `biometrics-bff docs` prints; docs/faults.md
-is made from the catalogue of faults and the tests that prove it."""
+"""The pages of PAGES under docs/ are what `biometrics-bff docs` prints; docs/faults.md is made from the
+catalogue of faults and the tests that prove it."""
 import argparse
 import pathlib
 import subprocess
@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from faults import page as faults_page  # noqa: E402 after the path is set
 
-PAGES = ("config", "errors", "metrics")
+PAGES = ("config", "errors", "metrics", "resilience")
 
 
 def page(build, name):

@@ -228,6 +228,16 @@ void keeper_token_refused(struct keeper_view *v, enum keeper_token which, uint64
     rig.has_token = false;
 }
 
+void keeper_token_alarm(struct keeper_view *v, enum keeper_token which, uint64_t generation,
+                        int status)
+{
+    (void)v;
+    (void)which;
+    ck_assert_uint_eq(generation, rig.token_generation);
+    rig.alarms++;
+    rig.alarm_status = status;
+}
+
 struct keyring keeper_keyring(const struct keeper_view *v)
 {
     (void)v;
@@ -255,14 +265,35 @@ void rig_kid_arrives(enum err outcome)
     w->on_ready(w, outcome);
 }
 
-/* ---- the store */
+/* ---- what stands before the vendor */
 
-enum err store_upstream_permit(struct store *s, int64_t now_ms)
+enum failure_kind outbound_permit(struct outbound *o, enum vendor_class class, int64_t now_ms,
+                                  struct outbound_permit *ret)
 {
-    (void)s;
+    (void)o;
     (void)now_ms;
-    rig.permits += rig.permit == ERR_OK;
+    *ret = (struct outbound_permit){.probe = rig.probe, .retry_after_s = 7};
+    rig.permits += rig.permit == FAILURE_NONE;
+    rig.permit_class = class;
     return rig.permit;
+}
+
+void outbound_report(struct outbound *o, enum failure_kind kind, int retry_after_s, bool probe,
+                     int64_t now_ms)
+{
+    (void)o;
+    (void)retry_after_s;
+    (void)now_ms;
+    rig.reports++;
+    rig.reported = kind;
+    rig.reported_probe = probe;
+}
+
+bool outbound_take_repeat(struct outbound *o, int64_t now_ms)
+{
+    (void)o;
+    (void)now_ms;
+    return !rig.no_repeats;
 }
 
 /* ---- calls */

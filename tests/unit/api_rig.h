@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A worker without its surroundings: the functions of net/, of the keeper and of the store that
+ * A worker without its surroundings: the functions of net/, of the keeper and of outbound that
  * api/ calls are replaced here, so that a test can say what happens and see what was done. The loop
  * is real, its time stands still. One rig a test. */
 #pragma once
@@ -34,12 +34,20 @@ struct rig {
     int64_t token_fetched_ms;
     struct keeper_wait *token_wait; /* NULL: nobody waits */
     unsigned tokens_refused, tokens_refused_in_background;
+    unsigned alarms;
+    int alarm_status;    /* of the last one */
     struct keyset *keys; /* NULL: none fetched */
     struct keeper_wait *kid_wait;
     bool may_look_again; /* the keeper would fetch the keys for a bad signature */
 
-    enum err permit;
+    enum failure_kind permit; /* FAILURE_NONE: calls may go out */
+    bool probe;
     unsigned permits;
+    enum vendor_class permit_class; /* of the last one asked for */
+    unsigned reports;
+    enum failure_kind reported; /* the last one */
+    bool reported_probe;
+    bool no_repeats; /* the budget is used up */
 
     bool call_fails_to_start;
     unsigned calls;

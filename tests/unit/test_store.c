@@ -13,7 +13,6 @@ static const struct config BASE = {
     .used_challenges_max = 3,
     .limit_entries_max = 100000,
     .refresh_replay_s = 10,
-    .upstream_max_per_second = 333,
     .rate_per_user = {30, 60},
     .rate_per_address = {0, 1},
     .lockout_failures = 10,
@@ -157,35 +156,6 @@ START_TEST(a_rate_of_zero_is_off_and_addresses_have_their_own)
 }
 END_TEST
 
-START_TEST(the_vendors_share_holds_each_second)
-{
-    static const int64_t MAX[] = {1, 3, 333, 100000};
-
-    for (size_t i = 0; i < ARRAY_LEN(MAX); i++) {
-        struct config config = BASE;
-        config.upstream_max_per_second = MAX[i];
-        struct store *s = store_of(&config);
-        const int64_t start_ms = INT64_C(1) << 40;
-        int64_t passed = 0;
-        for (int64_t n = 0; n < MAX[i] + 50; n++)
-            passed += store_upstream_permit(s, start_ms) == ERR_OK;
-        ck_assert_int_eq(passed, MAX[i]);
-        ck_assert_int_eq(store_upstream_permit(s, start_ms), ERR_UPSTREAM_RATE_LIMITED);
-        for (int64_t n = 0; n < MAX[i] + 50; n++)
-            passed += store_upstream_permit(s, start_ms + 1000) == ERR_OK;
-        ck_assert_int_eq(passed, 2 * MAX[i]);
-        store_destroy(s);
-    }
-
-    struct config config = BASE;
-    config.upstream_max_per_second = 0;
-    struct store *s = store_of(&config);
-    for (int n = 0; n < 10000; n++)
-        ck_assert_int_eq(store_upstream_permit(s, 0), ERR_OK);
-    store_destroy(s);
-}
-END_TEST
-
 static enum err locked(struct store *s, const char *user, const char *key, int64_t now_ms,
                        int *ret_retry_s)
 {
@@ -270,7 +240,7 @@ END_TEST
 
 enum { THREADS = 4 };
 static struct store *shared;
-static atomic_int used, permitted;
+static atomic_int used;
 
 static void *hammer(void *arg)
 {
@@ -280,8 +250,6 @@ static void *hammer(void *arg)
         const uint8_t id[16] = {(uint8_t)i, (uint8_t)(i >> 8)};
         if (store_use_challenge(shared, id, 0, 1000) == ERR_OK)
             atomic_fetch_add(&used, 1);
-        if (store_upstream_permit(shared, 0) == ERR_OK)
-            atomic_fetch_add(&permitted, 1);
         store_lockout_failed(shared, STR("u"), STR("k"), 0);
         ck_assert_int_ne(locked(shared, "u", "k", 0, &retry_s), ERR_INTERNAL);
     }
@@ -301,7 +269,6 @@ START_TEST(limits_hold_over_all_threads)
     for (size_t i = 0; i < THREADS; i++)
         ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
     ck_assert_int_eq(atomic_load(&used), 2000);
-    ck_assert_int_eq(atomic_load(&permitted), 333);
     ck_assert_int_eq(locked(shared, "u", "k", 0, &retry_s), ERR_RATE_LIMITED);
     store_destroy(shared);
 }
@@ -349,7 +316,6 @@ int main(void)
     tcase_add_test(t, retry_after_is_when_the_next_call_passes);
     tcase_add_test(t, the_largest_rate_does_not_overflow);
     tcase_add_test(t, a_rate_of_zero_is_off_and_addresses_have_their_own);
-    tcase_add_test(t, the_vendors_share_holds_each_second);
     tcase_add_test(t, a_lockout_is_for_one_pair_and_ends_when_its_retry_after_says);
     tcase_add_test(t, failures_slide_out_of_the_window);
     tcase_add_test(t, a_success_clears_and_zero_switches_off);

@@ -165,46 +165,6 @@ START_TEST(the_small_bodies_escape_what_they_carry)
 END_TEST
 
 static const struct {
-    enum vendor_call call;
-    enum call_result result;
-    int status;
-    bool sent;
-    enum err expected;
-} OUTCOMES[] = {
-    {VENDOR_START, CALL_ANSWERED, 200, true, ERR_OK},
-    {VENDOR_START, CALL_ANSWERED, 204, true, ERR_OK},
-    {VENDOR_START, CALL_ANSWERED, 404, true, ERR_OK},
-    {VENDOR_START, CALL_ANSWERED, 302, true, ERR_UPSTREAM_INVALID_RESPONSE},
-    {VENDOR_START, CALL_ANSWERED, 101, true, ERR_UPSTREAM_INVALID_RESPONSE},
-    {VENDOR_START, CALL_ANSWERED, 429, true, ERR_UPSTREAM_RATE_LIMITED},
-    {VENDOR_START, CALL_ANSWERED, 500, true, ERR_UPSTREAM_UNAVAILABLE},
-    {VENDOR_REGISTER, CALL_ANSWERED, 503, true, ERR_UPSTREAM_UNAVAILABLE},
-    {VENDOR_START, CALL_NOT_SENT, 0, false, ERR_UPSTREAM_UNAVAILABLE},
-    {VENDOR_START, CALL_BROKEN, 0, true, ERR_UPSTREAM_UNAVAILABLE},
-    {VENDOR_AUTHENTICATE, CALL_BROKEN, 0, true, ERR_UPSTREAM_OUTCOME_UNKNOWN},
-    {VENDOR_AUTHENTICATE, CALL_BROKEN, 0, false, ERR_UPSTREAM_UNAVAILABLE},
-    {VENDOR_REGISTER, CALL_BROKEN, 0, true, ERR_UPSTREAM_OUTCOME_UNKNOWN},
-    {VENDOR_REFRESH, CALL_BROKEN, 0, true, ERR_UPSTREAM_OUTCOME_UNKNOWN},
-    {VENDOR_REGISTER, CALL_TIMED_OUT, 0, true, ERR_UPSTREAM_TIMEOUT},
-    {VENDOR_LOGOUT, CALL_BAD_ANSWER, 200, true, ERR_UPSTREAM_INVALID_RESPONSE},
-};
-
-START_TEST(every_end_of_a_call_has_one_meaning)
-{
-    const struct call_answer answer = {
-        .result = OUTCOMES[_i].result,
-        .status = OUTCOMES[_i].status,
-        .may_have_been_sent = OUTCOMES[_i].sent,
-        .retry_after_s = 7,
-    };
-    int retry_after_s = 0;
-    ck_assert_int_eq(vendor_answer_outcome(OUTCOMES[_i].call, &answer, &retry_after_s),
-                     OUTCOMES[_i].expected);
-    ck_assert_int_eq(retry_after_s, 7);
-}
-END_TEST
-
-static const struct {
     const char *content_type;
     bool charset_ok;
     const char *body;
@@ -248,7 +208,6 @@ int main(void)
     tcase_add_test(t, register_uses_the_names_and_the_mapping_of_the_vendor);
     tcase_add_test(t, register_always_says_what_kind_of_key_it_is);
     tcase_add_loop_test(t, the_small_bodies_escape_what_they_carry, 0, 4);
-    tcase_add_loop_test(t, every_end_of_a_call_has_one_meaning, 0, ARRAY_LEN(OUTCOMES));
     tcase_add_loop_test(t, a_body_is_a_strict_json_object_that_says_so, 0, ARRAY_LEN(BODIES));
     return unit_run(t, "upstream");
 }

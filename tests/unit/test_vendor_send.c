@@ -28,7 +28,7 @@ static void begin(enum vendor_call call, enum vendor_token token)
         .authorization = STR("Bearer user-token"),
         .body = STR("{\"a\":1}"),
         .traceparent = "tp",
-        .deadline_ms = 1000,
+        .deadline_ms = loop_now_ms(rig.app.loop) + 1000,
         .done = on_done,
     };
     ck_assert_int_eq(vendor_send_start(&sending), ERR_PENDING);
@@ -53,7 +53,7 @@ START_TEST(a_call_carries_token_body_address_and_deadline)
     ck_assert_str_is(buf_str(&rig.call_body), "{\"a\":1}");
     ck_assert_str_eq(rig.call.content_type, "application/json");
     ck_assert_str_eq(rig.call.traceparent, "tp");
-    ck_assert_int_eq(rig.call.deadline_ms, 1000);
+    ck_assert_int_eq(rig.call.deadline_ms, sending.deadline_ms);
     ck_assert(rig.call.run_once); /* repeats are vendor_send's alone */
     rig_answer(200, "{}");
     expect(ERR_OK, 200);
@@ -107,12 +107,40 @@ START_TEST(a_token_that_does_not_come_ends_it)
 }
 END_TEST
 
+static const struct {
+    enum failure_kind permit;
+    enum err code;
+} NO_PERMITS[] = {
+    {FAILURE_LIMITED, ERR_UPSTREAM_RATE_LIMITED},
+    {FAILURE_BREAKER_OPEN, ERR_UPSTREAM_UNAVAILABLE},
+};
+
 START_TEST(no_permit_no_call)
 {
-    rig.permit = ERR_UPSTREAM_RATE_LIMITED;
-    sending = (struct vendor_send){.app = &rig.app, .done = on_done};
-    ck_assert_int_eq(vendor_send_start(&sending), ERR_UPSTREAM_RATE_LIMITED);
+    rig.permit = NO_PERMITS[_i].permit;
+    sending = (struct vendor_send){.app = &rig.app, .call = VENDOR_AUTHENTICATE, .done = on_done};
+    ck_assert_int_eq(vendor_permit(&sending), NO_PERMITS[_i].code);
+    ck_assert_int_eq(vendor_send_start(&sending), NO_PERMITS[_i].code);
+    ck_assert_int_eq(sending.failure, NO_PERMITS[_i].permit);
+    ck_assert_int_eq(sending.retry_after_s, 7);
+    ck_assert_int_eq(rig.permit_class, VENDOR_CLASS_AUTHENTICATE);
     ck_assert_uint_eq(rig.calls, 0);
+}
+END_TEST
+
+START_TEST(a_probe_is_reported_as_one_and_its_renewed_call_asks_anew)
+{
+    rig.probe = true;
+    begin(VENDOR_START, VENDOR_TOKEN_CLIENT);
+    rig.probe = false;
+    rig_answer(401, BARE);
+    ck_assert(rig.reported_probe);
+    ck_assert_int_eq(rig.reported, FAILURE_TOKEN_401);
+    rig_token_arrives(ERR_OK);
+    rig_answer(500, "");
+    ck_assert_uint_eq(rig.reports, 2);
+    ck_assert(!rig.reported_probe);
+    expect(ERR_UPSTREAM_UNAVAILABLE, 500);
 }
 END_TEST
 
@@ -157,6 +185,37 @@ START_TEST(a_401_about_our_token_renews_it_once)
     rig_answer(401, REFUSALS[_i].body);
     expect(ERR_OK, 401);
     ck_assert_uint_eq(rig.calls, 2);
+    ck_assert_int_eq(sending.failure, FAILURE_TOKEN_401);
+    vendor_send_alarm(&sending);
+    ck_assert_uint_eq(rig.alarms, 1);
+    ck_assert_int_eq(rig.alarm_status, 401);
+}
+END_TEST
+
+static const struct {
+    enum vendor_call call;
+    enum vendor_token token;
+    int status;
+    bool alarm;
+} FORBIDDEN[] = {
+    {VENDOR_START, VENDOR_TOKEN_CLIENT, 403, true},
+    {VENDOR_LOGOUT, VENDOR_TOKEN_CLIENT, 403, true},
+    {VENDOR_FACE_REVOKE, VENDOR_TOKEN_ADMIN, 403, true},
+    {VENDOR_AUTHENTICATE, VENDOR_TOKEN_CLIENT, 403, false},
+    {VENDOR_REFRESH, VENDOR_TOKEN_CLIENT, 403, false},
+    {VENDOR_DELETE, VENDOR_TOKEN_USER, 403, false},
+    {VENDOR_START, VENDOR_TOKEN_CLIENT, 404, false},
+};
+
+START_TEST(a_403_is_an_alarm_where_no_app_can_cause_it)
+{
+    begin(FORBIDDEN[_i].call, FORBIDDEN[_i].token);
+    rig_answer(FORBIDDEN[_i].status, "{}");
+    expect(ERR_OK, FORBIDDEN[_i].status);
+    vendor_send_alarm(&sending);
+    ck_assert_uint_eq(rig.alarms, FORBIDDEN[_i].alarm);
+    ck_assert_uint_eq(rig.tokens_refused, 0);
+    ck_assert_uint_eq(rig.calls, 1);
 }
 END_TEST
 
@@ -187,14 +246,28 @@ static const struct {
     {VENDOR_REFRESH, CALL_NOT_SENT, false, false, ERR_UPSTREAM_UNAVAILABLE},
 };
 
+static void pause_is_over(void)
+{
+    ck_assert(sending.pause.active);
+    ck_assert_int_ge(sending.pause.at_ms, loop_now_ms(rig.app.loop));
+    ck_assert_int_lt(sending.pause.at_ms, loop_now_ms(rig.app.loop) + VENDOR_REPEAT_WINDOW_MS);
+    timer_stop(rig.app.loop, &sending.pause);
+    sending.pause.on_time(&sending.pause);
+}
+
 START_TEST(a_broken_call_is_repeated_once_where_it_may_run_twice)
 {
     begin(BREAKS[_i].call, VENDOR_TOKEN_CLIENT);
     rig_break(BREAKS[_i].result, BREAKS[_i].sent);
-    ck_assert_uint_eq(rig.calls, BREAKS[_i].repeats ? 2 : 1);
     ck_assert(sending.repeated == BREAKS[_i].repeats);
-    if (BREAKS[_i].repeats)
+    ck_assert_uint_eq(rig.calls, 1);
+    if (BREAKS[_i].repeats) {
+        ck_assert_uint_eq(done_count, 0);
+        pause_is_over();
+        ck_assert(rig.call.fresh_connection);
         rig_break(BREAKS[_i].result, BREAKS[_i].sent);
+    }
+    ck_assert_uint_eq(rig.calls, BREAKS[_i].repeats ? 2 : 1);
     expect(BREAKS[_i].code, 0);
     ck_assert(sending.may_have_run == BREAKS[_i].sent);
     ck_assert_str_eq(sending.reason, "the rig broke it");
@@ -204,9 +277,59 @@ END_TEST
 START_TEST(a_repeat_that_cannot_be_sent_gives_the_first_outcome)
 {
     begin(VENDOR_DELETE, VENDOR_TOKEN_USER);
-    rig.permit = ERR_UPSTREAM_RATE_LIMITED;
     rig_break(CALL_BROKEN, true);
+    rig.permit = FAILURE_LIMITED;
+    pause_is_over();
     expect(ERR_UPSTREAM_UNAVAILABLE, 0);
+    ck_assert_int_eq(sending.failure, FAILURE_BROKEN);
+    ck_assert(sending.may_have_run);
+    ck_assert_str_eq(sending.reason, "the rig broke it");
+}
+END_TEST
+
+START_TEST(what_may_have_run_once_may_have_run)
+{
+    begin(VENDOR_DELETE, VENDOR_TOKEN_USER);
+    rig_break(CALL_BROKEN, true);
+    pause_is_over();
+    rig_break(CALL_NOT_SENT, false);
+    expect(ERR_UPSTREAM_UNAVAILABLE, 0);
+    ck_assert(sending.may_have_run);
+}
+END_TEST
+
+START_TEST(no_budget_no_repeat)
+{
+    rig.no_repeats = true;
+    begin(VENDOR_DELETE, VENDOR_TOKEN_USER);
+    rig_break(CALL_NOT_SENT, false);
+    expect(ERR_UPSTREAM_UNAVAILABLE, 0);
+    ck_assert_uint_eq(rig.calls, 1);
+}
+END_TEST
+
+START_TEST(no_repeat_that_the_deadline_would_cut)
+{
+    static const int LEFT_MS[] = {-1, 0};
+    for (size_t i = 0; i < ARRAY_LEN(LEFT_MS); i++) {
+        begin(VENDOR_DELETE, VENDOR_TOKEN_USER);
+        sending.deadline_ms = loop_now_ms(rig.app.loop) + VENDOR_REPEAT_WINDOW_MS +
+                              VENDOR_REPEAT_LEAST_MS + LEFT_MS[i];
+        rig_break(CALL_BROKEN, true);
+        ck_assert(sending.repeated == (LEFT_MS[i] == 0));
+        vendor_send_cancel(&sending);
+    }
+}
+END_TEST
+
+START_TEST(a_pause_ends_with_the_one_who_waits)
+{
+    begin(VENDOR_DELETE, VENDOR_TOKEN_USER);
+    rig_break(CALL_BROKEN, true);
+    vendor_send_cancel(&sending);
+    ck_assert(!sending.pause.active);
+    ck_assert(sending.may_have_run);
+    ck_assert_uint_eq(done_count, 0);
 }
 END_TEST
 
@@ -257,13 +380,19 @@ int main(void)
     tcase_add_test(t, the_admin_token_is_the_clients_where_there_is_no_admin);
     tcase_add_test(t, without_a_token_it_waits_for_one);
     tcase_add_test(t, a_token_that_does_not_come_ends_it);
-    tcase_add_test(t, no_permit_no_call);
+    tcase_add_loop_test(t, no_permit_no_call, 0, ARRAY_LEN(NO_PERMITS));
+    tcase_add_test(t, a_probe_is_reported_as_one_and_its_renewed_call_asks_anew);
     tcase_add_test(t, a_permit_taken_ahead_is_used_once);
     tcase_add_loop_test(t, a_401_about_our_token_renews_it_once, 0, ARRAY_LEN(REFUSALS));
+    tcase_add_loop_test(t, a_403_is_an_alarm_where_no_app_can_cause_it, 0, ARRAY_LEN(FORBIDDEN));
     tcase_add_test(t, a_token_that_the_keeper_does_not_replace_is_not_sent_again);
     tcase_add_loop_test(t, a_broken_call_is_repeated_once_where_it_may_run_twice, 0,
                         ARRAY_LEN(BREAKS));
     tcase_add_test(t, a_repeat_that_cannot_be_sent_gives_the_first_outcome);
+    tcase_add_test(t, what_may_have_run_once_may_have_run);
+    tcase_add_test(t, no_budget_no_repeat);
+    tcase_add_test(t, no_repeat_that_the_deadline_would_cut);
+    tcase_add_test(t, a_pause_ends_with_the_one_who_waits);
     tcase_add_test(t, a_cancelled_call_is_not_reported);
     tcase_add_test(t, only_a_call_that_may_not_run_twice_must_be_seen_through);
     tcase_add_test(t, no_memory_for_the_call_is_a_failure);

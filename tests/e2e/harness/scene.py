@@ -33,7 +33,8 @@ class Scene:
             self._services[name] = Service(directory, self.vendor, {
                 "BFF_OPERATOR_LISTEN": "127.0.0.1:0", "BFF_OPERATOR_KEYS_FILE": self.directory / "operators",
                 "BFF_SEAL_KEYS_FILE": self.directory / "seal", "BFF_RATE_PER_USER": "0",
-                "BFF_LOCKOUT_FAILURES": "0", "BFF_UPSTREAM_MAX_PER_SECOND": "0", **config},
+                "BFF_LOCKOUT_FAILURES": "0", "BFF_UPSTREAM_MAX_PER_SECOND": "0",
+                "BFF_UPSTREAM_BREAKER_FAILURES": "0", "BFF_UPSTREAM_REPEATS_PERCENT": "100", **config},
                 wait_ready=wait_ready, wrap=wrap)
         return self._services[name]
 
