@@ -9,6 +9,7 @@
 #include "api/ops.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "limit_metrics.h"
 #include "net/resolver.h"
 #include "ops_thread.h"
 #include "process.h"
@@ -173,6 +174,7 @@ struct service *service_start(struct settings *settings, const struct listeners 
         service_destroy(s);
         return NULL;
     }
+    limit_metrics_set(settings->config, s->connections_max);
     listeners_announce(&s->listeners);
     atomic_store(&s->health.listening, true);
     return s;
@@ -212,6 +214,7 @@ enum err service_reload(struct service *s, struct settings *settings, struct err
     outbound_configure(s->outbound, settings->config);
     settings_unref(s->settings);
     s->settings = settings_ref(settings);
+    limit_metrics_set(settings->config, s->connections_max);
     return ERR_OK;
 }
 

@@ -8,6 +8,7 @@
 #include "api/ops.h"
 #include "base/crypto.h"
 #include "base/log.h"
+#include "limit_metrics.h"
 #include "net/loop.h"
 #include "net/resolver.h"
 #include "observe/metrics.h"
@@ -59,6 +60,7 @@ static void register_metrics(void)
     outbound_register_metrics();
     api_register_metrics();
     reload_register_metrics();
+    limit_metrics_register();
     metric_label_values(M_BUILD_INFO, "version", VERSIONS, ARRAY_LEN(VERSIONS));
 }
 

@@ -124,8 +124,8 @@
       "Client connections of the process; lowered when the descriptor or memory limit demands it") \
     X(MAX_IN_FLIGHT, NUMBER, max_in_flight, "2000", 1, 100000, NOT_EMPTY, LIVE, LIMITS,            \
       "Requests under way in the process; further ones get 503 overloaded")                        \
-    X(MEMORY_MAX_BYTES, NUMBER, memory_max_bytes, "0", 0, INT64_C(1) << 50, NOT_EMPTY, RESTART,    \
-      LIMITS,                                                                                      \
+    X(MEMORY_MAX_BYTES, NUMBER, memory_max_bytes, "0", 0, INT64_C(100000000000000), NOT_EMPTY,     \
+      RESTART, LIMITS,                                                                             \
       "Memory of the process, bytes: connections, requests under way, connections upstream and "   \
       "tables are lowered together until all of them at once fit; 0: the limit of the cgroup")     \
     X(LIMIT_ENTRIES_MAX, NUMBER, limit_entries_max, "100000", 1, 10000000, NOT_EMPTY, RESTART,     \

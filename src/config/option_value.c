@@ -45,8 +45,8 @@ static bool read_number(enum option_id id, struct str text, void *member,
 {
     int64_t value = 0;
 
-    /* Nine digits hold every maximum of the table and cannot overflow. */
-    if (text.len > 9)
+    /* Fifteen digits hold every maximum of the table and cannot overflow. */
+    if (text.len > 15)
         return option_not_allowed(id, reterr);
     for (size_t i = 0; i < text.len; i++) {
         if (text.ptr[i] < '0' || text.ptr[i] > '9')

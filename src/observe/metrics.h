@@ -91,6 +91,10 @@ enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 4, METRIC_LABEL_VALUES_MAX = 128
       "Answers that say that the vendor refuses our client or its rights", "client,status")        \
     X(M_TABLE_ENTRIES, "bff_table_entries", METRIC_GAUGE, "Entries of a bounded table", "table")   \
     X(M_TABLE_MAX, "bff_table_max_entries", METRIC_GAUGE, "Ceiling of a bounded table", "table")   \
+    X(M_LIMIT, "bff_limit", METRIC_GAUGE,                                                          \
+      "Numbers of the configuration as they are in force, by key (in small letters, without "      \
+      "BFF_)",                                                                                     \
+      "limit")                                                                                     \
     X(M_LOOP_LAG, "bff_loop_lag_seconds", METRIC_HISTOGRAM_FINE,                                   \
       "How long one turn of an event loop held the others up, on the wall clock", "loop")          \
     X(M_LOOP_LONG_TURN_CPU, "bff_loop_long_turn_cpu_seconds", METRIC_HISTOGRAM_FINE,               \
