@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -46,7 +45,6 @@ static int option_of(int fd, int option)
 /* NULL, or why it cannot be used. */
 static const char *take_socket(int fd)
 {
-    const int on = 1;
     const int domain = option_of(fd, SO_DOMAIN);
     const int flags = fcntl(fd, F_GETFL);
 
@@ -57,7 +55,7 @@ static const char *take_socket(int fd)
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
         fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
         return "its flags cannot be set";
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    listen_tune(fd);
     return NULL;
 }
 
