@@ -61,6 +61,7 @@ class Cgroup:
         return ["/bin/sh", "-c", f'echo $$ >"{self.directory}/cgroup.procs" && exec "$@"', "sh", *argv]
 
     def join(self, pid):
+        """Puts a process that runs, with all its threads, into the group."""
         self.write("cgroup.procs", pid)
 
     # ---- memory
