@@ -28,7 +28,10 @@ from harness.service import Service
 CALLS, CALLS_QUICK = 100_000, 2_000
 IDLE_SHARE = 0.1  # of the stories: the second part
 PHONES = 32
-REQUEST_TIMEOUT_MS = 3000
+# The budget for repeats and the breaker spare a vendor that breaks many calls; here each call is to go out, and
+# to have its one repeat.
+CONFIG = {**SETTINGS, "BFF_REQUEST_TIMEOUT_MS": 3000, "BFF_UPSTREAM_BREAKER_FAILURES": 0,
+          "BFF_UPSTREAM_REPEATS_PERCENT": 100}
 
 # Of each 1,000 requests to the vendor.
 KILLS = {"before": 15, "mid_request": 15, "after_request": 15, "before_answer": 15, "mid_answer": 15, "idle": 100,
@@ -55,8 +58,7 @@ def run_part(directory, seed, cuts, stories):
         users = make_users(emulator, PHONES)
         proxy = CuttingProxy(directory, emulator, seed, {name: share / 1000 for name, share in cuts.items()})
         running.append(proxy)
-        service = Service(directory, emulator, {**SETTINGS, "BFF_UPSTREAM_URL": proxy.url,
-                                                "BFF_REQUEST_TIMEOUT_MS": REQUEST_TIMEOUT_MS})
+        service = Service(directory, emulator, {**CONFIG, "BFF_UPSTREAM_URL": proxy.url})
         running.append(service)
         crowd = Crowd(service.address("public"), users, stories=stories)
         running.append(crowd)
