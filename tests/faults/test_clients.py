@@ -10,6 +10,7 @@ from faults.marks import row
 from harness.crowd import UNLIMITED, get_session, post_start
 from harness.device import DeviceKey
 from harness.hostile import Reply
+from harness.paths import PATIENCE, SANITIZER
 from harness.usage import resident_kib
 from harness.waiting import until
 
@@ -147,7 +148,9 @@ def small_reader(service):
 @row("FC02")
 def test_a_thousand_slow_clients_are_cut_in_time_and_an_honest_one_does_not_notice(bff, start_hostile, record):
     """A third each at the header, at the body, and silent. tests/stress has the long form."""
-    service = bff(start_hostile(tls=False), BFF_HEADER_TIMEOUT_MS="1500", BFF_BODY_TIMEOUT_MS="1500", **UNLIMITED)
+    deadline_ms = int(1500 * PATIENCE)  # all must be there before the first is cut
+    service = bff(start_hostile(tls=False), BFF_HEADER_TIMEOUT_MS=deadline_ms, BFF_BODY_TIMEOUT_MS=deadline_ms,
+                  **UNLIMITED)
     before_kib = resident_kib(service)
     slow = []
     for number in range(999):
@@ -159,13 +162,13 @@ def test_a_thousand_slow_clients_are_cut_in_time_and_an_honest_one_does_not_noti
     each_kib = (resident_kib(service) - before_kib) / 999
     for _ in range(20):
         assert service.client(timeout_s=5).post("/v1/biometrics/start", {"user_id": "honest"}).status == 200
-    until(lambda: nothing_is_left(service), "all are cut", 5)
+    until(lambda: nothing_is_left(service), "all are cut")
     assert service.metric("bff_shed_total", reason="header_timeout") == 333
     assert service.metric("bff_shed_total", reason="body_timeout") == 333
     for connection in slow:
         connection.close()
     record(f"{each_kib:.1f} KiB for each of 999 slow connections")
-    assert each_kib < 24
+    assert each_kib < 24 or SANITIZER != "none"
 
 
 # ---- bodies
@@ -203,7 +206,7 @@ def test_bodies_without_end_do_not_grow_the_memory(bff, start_hostile, record):
         connection.send(head + "Content-Length: 10\r\n\r\n")
         assert connection.read_answer().code == "request_timeout"
     record(f"200 bodies over the limit: {grown_kib} KiB")
-    assert grown_kib < 2048
+    assert grown_kib < 2048 or SANITIZER != "none"
 
 
 # ---- pipelining

@@ -14,6 +14,7 @@ from faults.marks import row
 from harness.crowd import UNLIMITED, post_start
 from harness.hostile import Reply
 from harness.http import RawConnection
+from harness.paths import SANITIZER
 from harness.usage import processor_s, resident_kib
 from harness.waiting import until
 
@@ -143,7 +144,7 @@ def test_a_body_that_is_meant_to_hurt_costs_less_than_5_ms(scene, record, name):
     api.close()
     spent_ms.sort()
     record(f"{name}: {spent_ms[10]:.2f} ms")
-    assert spent_ms[10] < 5
+    assert spent_ms[10] < 5 or SANITIZER != "none"
     assert nobody_called(scene.vendor)
 
 
@@ -263,7 +264,7 @@ def test_masses_of_connections_leave_the_memory_flat(bff, start_hostile, long, r
     first_kib = run()
     grown_kib = run() - first_kib
     record(f"{4 * each} connections: {grown_kib} KiB more after the second half")
-    assert grown_kib < 1024
+    assert grown_kib < 1024 or SANITIZER != "none"
     assert service.client().get("/healthz").status == 200
 
 
