@@ -10,10 +10,11 @@ from harness.process import Process
 HERE = pathlib.Path(__file__).resolve().parent
 KEYS_PER_USER = 100_000
 
-# No limit of ours stands between the phones and the vendor. ES256: the vendor's signatures would else be
+# No limit of ours stands between the phones and the vendor, and its trouble is ours to bear. ES256: the vendor's signatures would else be
 # most of the work.
 SETTINGS = {"BFF_JWT_ALGORITHMS": "ES256", "BFF_RATE_PER_USER": "0", "BFF_LOCKOUT_FAILURES": "0",
-            "BFF_UPSTREAM_MAX_PER_SECOND": "0"}
+            "BFF_UPSTREAM_MAX_PER_SECOND": "0", "BFF_UPSTREAM_BREAKER_FAILURES": "0",
+            "BFF_UPSTREAM_REPEATS_PERCENT": "100"}
 
 
 def stress_emulator(directory, *arguments):

@@ -219,6 +219,16 @@ START_TEST(a_new_limit_is_no_learned_one)
 }
 END_TEST
 
+START_TEST(a_lower_limit_holds_at_once_and_is_no_standstill)
+{
+    ck_assert_int_eq(passed(VENDOR_CLASS_AUTHENTICATE, 100), 100);
+    configure(10, 20);
+    ck_assert_int_eq(passed(VENDOR_CLASS_AUTHENTICATE, 100), 0);
+    now_ms += 1000;
+    ck_assert_int_eq(passed(VENDOR_CLASS_AUTHENTICATE, 100), 10);
+}
+END_TEST
+
 /* ---- the breaker */
 
 START_TEST(it_opens_at_so_many_failures)
@@ -454,6 +464,7 @@ static TCase *governor(void)
     tcase_add_test(t, the_limit_comes_back_in_steps_after_the_hold);
     tcase_add_test(t, the_hold_is_bounded);
     tcase_add_test(t, a_new_limit_is_no_learned_one);
+    tcase_add_test(t, a_lower_limit_holds_at_once_and_is_no_standstill);
     return t;
 }
 
