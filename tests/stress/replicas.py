@@ -51,7 +51,13 @@ class Replica:
         self.starts += 1
         directory = self.directory / str(self.starts)
         directory.mkdir()
-        self.service = Service(directory, self.vendor, self.settings, ["--config", self.file], name=self.name)
+        service = Service(directory, self.vendor, self.settings, ["--config", self.file], wait_ready=False, name=self.name)
+        try:
+            service.wait_event("service.ready")
+        except BaseException:
+            service.kill()
+            raise
+        self.service = service
 
     def reload(self):
         self.service.signal(signal.SIGHUP)
