@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""openapi/biometrics-bff.yaml is valid by the pinned linter, and agrees with the error table and with
-the route tables in the code."""
+"""openapi/biometrics-bff.yaml is valid by the pinned linter, and agrees with the error table, with the
+route tables and, by docs/resilience.md, with the resilience table in the code."""
 import os
 import pathlib
 import re
@@ -11,6 +11,11 @@ import yaml
 
 DOCUMENT = "openapi/biometrics-bff.yaml"
 ERROR_ROW = re.compile(r'X\(\s*ERR_\w+,\s*(\d+),\s*"(\w+)",\s*"([^"]+)",\s*RETRY_(\w+),')
+RESILIENCE_ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| (\d+) \| `(\w+)` \| `(\w+)` \|$", re.MULTILINE)
+# The vendor's call behind each operation that makes one.
+CALLS = {"startBiometrics": "start", "authenticateBiometrics": "authenticate", "registerBiometrics": "register",
+         "deleteBiometricsKey": "delete", "revokeFace": "face_revoke_me", "operatorRevokeFace": "face_revoke",
+         "refreshSession": "refresh", "logoutSession": "logout"}
 ROUTE_ROW = re.compile(r'HTTP_(\w+),\s*(?:\.path\s*=\s*)?"(/[^"]*)"')
 # On the management listener: for machines that know their own formats, not for apps.
 NOT_IN_DOCUMENT = {"/livez", "/readyz", "/startupz", "/metrics", "/version"}
@@ -21,6 +26,7 @@ def check(root):
     yield from check_errors(document, (root / "src/base/error.h").read_text())
     routes = "".join(path.read_text() for path in sorted((root / "src/api").glob("*.c")))
     yield from check_routes(document, routes)
+    yield from check_resilience(document, (root / "docs/resilience.md").read_text())
     yield from run_linter(root)
 
 
@@ -48,6 +54,21 @@ def check_routes(document, sources):
     for method, path in sorted(in_code ^ in_document):
         where = "not in the route tables" if (method, path) in in_document else "not documented"
         yield f"{DOCUMENT}: {method.upper()} {path}: {where}"
+
+
+def check_resilience(document, page):
+    """x-resilience of each operation is the section of its call, and no other operation has any."""
+    sections = dict(part.split("\n", 1) for part in re.split(r"^### ", page, flags=re.MULTILINE)[1:])
+    wanted = {call: {kind: {"action": action, "status": int(status), "code": code, "retry": retry}
+                     for kind, action, status, code, retry in RESILIENCE_ROW.findall(section)}
+              for call, section in sections.items()}
+    for call in sorted(wanted.keys() ^ set(CALLS.values())):
+        yield f"docs/resilience.md: {call}: {'not' if call in CALLS.values() else 'no operation for what is'} there"
+    for item in document["paths"].values():
+        for operation in item.values():
+            name = operation.get("operationId")
+            if operation.get("x-resilience") != wanted.get(CALLS.get(name)):
+                yield f"{DOCUMENT}: x-resilience of {name} is not what docs/resilience.md says"
 
 
 def run_linter(root):

@@ -156,6 +156,16 @@ class Openapi(unittest.TestCase):
         more = self.HEADER + ' X(ERR_B, 401, "b", "B", RETRY_SAME, 0, "when")'
         self.assertEqual(2, len(list(openapi_lint.check_errors(self.document(), more))))
 
+    def test_what_an_operation_says_about_the_vendors_failures_is_compared(self):
+        page = "### start\n\n| `late` | refuse | 504 | `upstream_timeout` | `same` |\n"
+        said = {"late": {"action": "refuse", "status": 504, "code": "upstream_timeout", "retry": "same"}}
+        document = {"paths": {"/s": {"post": {"operationId": "startBiometrics", "x-resilience": said}}}}
+        in_document = [finding for finding in openapi_lint.check_resilience(document, page) if "x-" in finding]
+        self.assertEqual([], in_document)
+        said["late"]["retry"] = "never"
+        findings = list(openapi_lint.check_resilience(document, page))
+        self.assertTrue(any("startBiometrics" in finding for finding in findings))
+
     def test_a_route_on_one_side_only_is_found(self):
         self.assertEqual(2, len(list(openapi_lint.check_routes(self.document(), '{HTTP_POST, "/v1/a", 1}'))))
 

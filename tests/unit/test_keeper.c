@@ -305,6 +305,29 @@ START_TEST(background_refusals_renew_no_more_often_than_the_pause_allows)
 }
 END_TEST
 
+START_TEST(a_403_costs_one_renewal_a_pause_later)
+{
+    bench_set_up();
+    bench.limits.cool_down_ms = 0;
+    bench.limits.forbidden_ms = 300;
+    bench_start();
+    ck_assert_int_eq(wait_token(), ERR_OK);
+    const int64_t begin_ms = loop_update_now(bench.loop);
+    for (int i = 0; i < 100; i++) {
+        bench.view->alarm_ms[KEEPER_CLIENT_TOKEN][TOKEN_ALARM_403] = 0; /* as from other workers */
+        keeper_token_alarm(bench.view, KEEPER_CLIENT_TOKEN, generation(), 403);
+        keeper_token_alarm(bench.view, KEEPER_CLIENT_TOKEN, generation(), 401);
+    }
+    ck_assert_int_eq(wait_kid("k-9"), ERR_OK); /* a round through the keeper */
+    ck_assert(token_is("Bearer t-1"));
+    bench_run_until(renewed);
+    ck_assert_int_ge(loop_update_now(bench.loop) - begin_ms, 300);
+    ck_assert(token_is("Bearer t-2"));
+    ck_assert_uint_eq(atomic_load(&vendor.token_calls), 2);
+    bench_tear_down();
+}
+END_TEST
+
 /* ---- life */
 
 static void *use_own_view(void *arg)
@@ -369,6 +392,7 @@ static void add_token_tests(TCase *tests)
     tcase_add_test(tests, tokens_refused_in_a_row_are_no_loop_and_no_outage);
     tcase_add_test(tests, background_refusal_renews_without_dropping);
     tcase_add_test(tests, background_refusals_renew_no_more_often_than_the_pause_allows);
+    tcase_add_test(tests, a_403_costs_one_renewal_a_pause_later);
 }
 
 int main(void)
