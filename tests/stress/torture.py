@@ -40,14 +40,14 @@ def add_arguments(parser):
     parser.add_argument("--path", default="", help="only paths with this in their name")
 
 
-def measure(world, path):
+def measure(ordeals, path):
     """How many allocations the thread that serves makes for one request."""
-    request = path.prepare(world)
+    world = ordeals.world
+    request = ordeals.prepare(path)
     world.control.fail_allocations(torture.COUNT, thread="worker")
     world.send(request)
     world.control.relieve()
-    if path.scripted:
-        world.emulator.clear_faults()
+    ordeals.forget_script(path)
     return world.control.shared.allocations.seen
 
 
@@ -64,7 +64,7 @@ def warm(ordeals, paths):
 
 def one_by_one(ordeals, paths, options, chance):
     for path in paths:
-        count = measure(ordeals.world, path)
+        count = measure(ordeals, path)
         numbers = sample(chance, count, QUICK_PER_PATH) if options.quick else range(1, 10 * count)
         struck = sweep(ordeals, path, torture.ONE, "worker", numbers)
         if not options.quick:
@@ -73,7 +73,7 @@ def one_by_one(ordeals, paths, options, chance):
 
 def all_from(ordeals, paths, options, chance):
     for path in paths:
-        count = measure(ordeals.world, path)
+        count = measure(ordeals, path)
         numbers = sample(chance, count, QUICK_FROM) if options.quick else range(1, count + 1, FULL_FROM_STRIDE)
         sweep(ordeals, path, torture.FROM, "worker", numbers)
 
@@ -86,7 +86,7 @@ def on_new_connections(ordeals, paths, options, chance):
         if str(path) not in COLD_PATHS:
             continue
         ordeals.calm(path, f"{path}, new connection")
-        count = measure(world, path)
+        count = measure(ordeals, path)
         numbers = sample(chance, count, QUICK_COLD) if options.quick else range(1, count + 1, FULL_COLD_STRIDE)
         sweep(ordeals, path, torture.ONE, "worker", numbers)
     world.emulator.clear_faults()

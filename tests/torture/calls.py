@@ -42,7 +42,7 @@ PLACES_MAX = 6
 def counts(ordeals, path):
     """{call: how often the worker makes it for one request}"""
     control = ordeals.world.control
-    request = path.prepare(ordeals.world)
+    request = ordeals.prepare(path)
     control.fail_calls(torture.COUNT, thread="worker")
     ordeals.world.send(request)
     control.relieve()

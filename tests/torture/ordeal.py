@@ -117,12 +117,21 @@ class Ordeals:
             return outcome.status in FAILED and {"type", "title", "status", "code", "retry"} <= set(problem)
         return outcome.status in PARSERS and not outcome.content_type.startswith("application/json")
 
+    def prepare(self, path):
+        """The path's request; getting there takes requests, too, of which a few may be lost like those of calm()."""
+        for _ in range(HEALED_WITHIN - 1):
+            try:
+                return path.prepare(self.world)
+            except AssertionError:
+                self.tally.lost += 1
+                self.forget_script(path)
+        return path.prepare(self.world)
+
     def calm(self, path, what):
         """A request on the calm service must end as it always does. A few may be lost where the connection to
         the vendor that they go over was hurt before: what must not run twice is not repeated then."""
         for attempt in range(HEALED_WITHIN):
-            request = path.prepare(self.world)
-            outcome = self.world.send(request)
+            outcome = self.world.send(self.prepare(path))
             self.forget_script(path)
             self.check_alive(what)
             if outcome.status == path.status:
@@ -140,7 +149,7 @@ class Ordeals:
     def once(self, path, what, arm):
         """Gives False when nothing failed, because the request was over first."""
         self.world.control.relieve()
-        request = path.prepare(self.world)
+        request = self.prepare(path)
         rest(self.world)
         arm()
         begin = time.monotonic()

@@ -7,8 +7,8 @@ from harness.process import EndedEarly
 from harness.service import Service
 from harness.waiting import TookTooLong
 
-QUICK_STARTS, FULL_STARTS = 16, 400
-QUICK_KEEPER, FULL_KEEPER = 4, 150
+QUICK_STARTS, FULL_STARTS = 16, 150
+QUICK_KEEPER, FULL_KEEPER = 4, 60
 STATUSES = (1, 78)
 START = {"user_id": "user-1"}
 READY_S = 2.5  # times the harness's patience
