@@ -76,7 +76,10 @@ void loop_lag_turn_ends(struct loop_lag *lag, int64_t now_us)
     const int64_t turn_us = now_us - lag->began_us;
     lag->busy_us += turn_us;
     metric_observe(M_LOOP_LAG, lag->label, 0, 0, 0, seconds_of(turn_us));
-    metric_raise(M_LOOP_LAG_MAX, lag->label, CLOCK_WALL, seconds_of(turn_us));
+    if (turn_us > lag->longest_us) {
+        lag->longest_us = turn_us;
+        metric_raise(M_LOOP_LAG_MAX, lag->label, CLOCK_WALL, seconds_of(turn_us));
+    }
     if (turn_us > LONG_TURN_US)
         count_long_turn(lag, turn_us);
 }

@@ -12,6 +12,7 @@ struct loop_lag {
     int64_t began_us; /* this turn, monotonic */
     int64_t cpu_us;   /* the thread's processor time when it was last read */
     int64_t busy_us;  /* that turns have taken since */
+    int64_t longest_us;
 };
 
 void loop_lag_init(struct loop_lag *lag, unsigned label);
