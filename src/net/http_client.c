@@ -133,8 +133,7 @@ static void on_deadline(struct timer *t);
 
 static void admit_waiting(struct http_client *c)
 {
-    /* libcurl would look up for itself what it has not been told. */
-    if (c->names && !c->names_loaded)
+    if (!client_names_ready(c))
         return;
     while (c->waiting.first && c->active.count < c->active_max) {
         struct call *call = c->waiting.first;
@@ -226,7 +225,9 @@ static void on_transfer_done(struct call *call, CURLcode code)
     if (call_may_repeat(call, (int)code)) {
         call_transfer_end(call);
         call->fresh = true;
-        if (!call_transfer_begin(call))
+        if (!client_names_ready(call->client))
+            move_to(call, PLACE_WAITING);
+        else if (!call_transfer_begin(call))
             refuse(call);
         return;
     }
@@ -242,10 +243,13 @@ void client_collect(struct http_client *c)
     for (CURLMsg *m = curl_multi_info_read(c->multi, &left); m;
          m = curl_multi_info_read(c->multi, &left)) {
         struct call *call = NULL;
-        if (m->msg == CURLMSG_DONE &&
-            curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&call) == CURLE_OK &&
-            call) /* without one: http_client_names.c */
+        if (m->msg != CURLMSG_DONE ||
+            curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&call) != CURLE_OK)
+            continue;
+        if (call)
             on_transfer_done(call, m->data.result);
+        else
+            client_list_ended(c, m->data.result);
     }
     admit_waiting(c);
 }

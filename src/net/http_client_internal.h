@@ -87,6 +87,7 @@ struct http_client {
     struct resolver_watch *names_watch;
     struct names *names;     /* owned reference; NULL without a resolver */
     bool names_loaded;       /* libcurl has been given what names says */
+    bool list_taken;         /* of the list that is being given */
     struct timer names_turn; /* what names says changes with time */
     bool ending_call;        /* a transfer is taken back from libcurl */
 
@@ -148,6 +149,13 @@ NODISCARD bool client_names_start(struct http_client *c);
 void client_names_stop(struct http_client *c);
 /* The multi handle was destroyed: its successor is filled on the loop's next turn. */
 void client_names_lost(struct http_client *c);
+/* The transfer that gave libcurl the list has ended. curl_code: CURLcode. */
+void client_list_ended(struct http_client *c, int curl_code);
+/* False: libcurl would look up for itself what it has not been told. */
+bool client_names_ready(const struct http_client *c);
+/* The last guard: were libcurl ever to resolve a name itself, addresses that no name may have are
+ * not connected to. */
+bool client_may_connect(const struct call *call, const struct ip *ip);
 enum call_name { CALL_NAME_KNOWN, CALL_NAME_PENDING, CALL_NAME_FAILED };
 /* CALL_NAME_FAILED: call->text says why. */
 enum call_name client_name_of(const struct http_client *c, struct call *call);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "config/url.h"
+#include "net/address_policy.h"
 #include "net/http_client_internal.h"
 
 enum {
@@ -52,7 +53,8 @@ static bool make_list(const struct names *names, int64_t now_ms, struct curl_sli
 }
 
 /* libcurl reads the list when a transfer begins, so one begins that ends at once: its scheme is not
- * among those that it may use. */
+ * among those that it may use. It looks at that after the list, so any other end may mean that
+ * entries are missing. */
 static bool load_list(struct http_client *c, struct curl_slist *list)
 {
     CURL *easy = curl_easy_init();
@@ -63,13 +65,19 @@ static bool load_list(struct http_client *c, struct curl_slist *list)
                        curl_easy_setopt(easy, CURLOPT_RESOLVE, list) == CURLE_OK &&
                        curl_multi_add_handle(c->multi, easy) == CURLM_OK;
 
+    c->list_taken = false;
     if (begun) {
         client_drive(c);
         if (c->multi) /* not lost meanwhile */
             (void)curl_multi_remove_handle(c->multi, easy);
     }
     curl_easy_cleanup(easy);
-    return begun;
+    return c->multi && c->list_taken;
+}
+
+void client_list_ended(struct http_client *c, int curl_code)
+{
+    c->list_taken = curl_code == CURLE_UNSUPPORTED_PROTOCOL;
 }
 
 static int64_t sooner(int64_t a_ms, int64_t b_ms)
@@ -111,6 +119,7 @@ static void load(struct http_client *c)
     struct curl_slist *list = NULL;
     const int64_t now_ms = loop_update_now(c->loop);
 
+    c->names_loaded = false; /* nothing is given to libcurl while entries may be missing */
     c->names_loaded = (c->multi || client_multi_create(c)) && make_list(c->names, now_ms, &list) &&
                       (!list || load_list(c, list));
     curl_slist_free_all(list);
@@ -169,6 +178,20 @@ static bool is_literal(const char *text)
     const char *problem = NULL;
 
     return url_split(str_of(text), &url, &problem) && ip_parse(url.host, &ip);
+}
+
+bool client_names_ready(const struct http_client *c)
+{
+    return !c->names || c->names_loaded;
+}
+
+bool client_may_connect(const struct call *call, const struct ip *ip)
+{
+    const struct http_client *c = call->client;
+    const struct name *name = c->names ? names_find(c->names, call->request.url) : NULL;
+
+    return !c->names || !address_refusal(ip, false) || (name && name->literal) ||
+           is_literal(call->request.url);
 }
 
 static enum call_name judge(const struct http_client *c, struct call *call, const struct name *name)

@@ -158,8 +158,15 @@ static int on_before_send(void *arg, char *remote_ip, char *local_ip, int remote
 
 static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
+    struct call *call = arg;
+    const struct ip ip = ip_of_sockaddr(&address->addr);
     (void)purpose;
-    return client_open_socket(arg, &address->addr, address->socktype, address->protocol);
+
+    if (!client_may_connect(call, &ip)) {
+        call->aborted = "its address is one that no name may have";
+        return CURL_SOCKET_BAD;
+    }
+    return client_open_socket(call->client, &address->addr, address->socktype, address->protocol);
 }
 
 static int on_close_socket(void *arg, curl_socket_t fd)
@@ -232,7 +239,6 @@ static bool set_callbacks(CURL *easy, struct http_client *c)
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_PREREQFUNCTION, on_before_send);
     SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-    SET(CURLOPT_OPENSOCKETDATA, c);
     SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
     SET(CURLOPT_CLOSESOCKETDATA, c);
     return true;
@@ -247,6 +253,7 @@ static bool set_call(CURL *easy, struct call *call)
     SET(CURLOPT_HEADERDATA, call);
     SET(CURLOPT_WRITEDATA, call);
     SET(CURLOPT_PREREQDATA, call);
+    SET(CURLOPT_OPENSOCKETDATA, call);
     SET(CURLOPT_FRESH_CONNECT, call->fresh ? 1L : 0L);
     SET(CURLOPT_URL, call->request.url);
     SET(CURLOPT_HTTPHEADER, call->headers->nodes);
