@@ -97,8 +97,6 @@ WRAP(ssize_t, sendto, CALL_SENDTO,
      (fd, from, n, flags, a, len))
 WRAP(ssize_t, sendmsg, CALL_SENDMSG, (int fd, const struct msghdr *m, int flags), (fd, m, flags))
 WRAP(int, epoll_create1, CALL_EPOLL_CREATE1, (int flags), (flags))
-WRAP(int, epoll_ctl, CALL_EPOLL_CTL, (int e, int what, int fd, struct epoll_event *event),
-     (e, what, fd, event))
 WRAP(int, epoll_wait, CALL_EPOLL_WAIT, (int e, struct epoll_event *events, int n, int wait_ms),
      (e, events, n, wait_ms))
 WRAP(int, eventfd, CALL_EVENTFD, (unsigned count, int flags), (count, flags))
@@ -118,6 +116,15 @@ WRAP(int, poll, CALL_POLL, (struct pollfd * p, nfds_t n, int wait_ms), (p, n, wa
 WRAP(int, __poll_chk, CALL_POLL, (struct pollfd * p, nfds_t n, int wait_ms, size_t room),
      (p, n, wait_ms, room))
 WRAP(ssize_t, getrandom, CALL_GETRANDOM, (void *to, size_t n, unsigned flags), (to, n, flags))
+
+/* Only an addition needs memory: the kernel does not fail the removal of what is there. */
+EXPORT int epoll_ctl(int e, int what, int fd, struct epoll_event *event)
+{
+    static int (*_Atomic real)(int, int, int, struct epoll_event *);
+    if (!real)
+        real = (int (*)(int, int, int, struct epoll_event *))dlsym(RTLD_NEXT, "epoll_ctl");
+    return what == EPOLL_CTL_ADD && must_fail(CALL_EPOLL_CTL) ? -1 : real(e, what, fd, event);
+}
 
 /* Linux has closed the descriptor whatever close() says. */
 EXPORT int close(int fd)

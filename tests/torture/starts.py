@@ -14,6 +14,10 @@ START = {"user_id": "user-1"}
 READY_S = 2.5  # times the harness's patience
 
 
+def _complaints(said):
+    return [line for line in said.splitlines() if line and not line.startswith(("note:", "warning:"))]
+
+
 class _Runs:
     """Starts of a service before one emulator, each with a directory of its own."""
 
@@ -56,7 +60,7 @@ class _Runs:
             if answer.status != 200:
                 tally.unhealed.append(f"{what}: came up and answers {answer}")
             service.stop()
-        elif status in STATUSES and len(said.strip().splitlines()) == 1:
+        elif status in STATUSES and len(_complaints(said)) == 1:
             tally.outcomes[f"ended with {status}"] += 1
         elif status == "not ready" and "could not be fetched" in said:
             tally.outcomes["stays unready and says why"] += 1
