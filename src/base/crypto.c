@@ -107,7 +107,8 @@ bool crypto_init(void)
 {
     if (ready)
         return true;
-    if (!watch_forks())
+    /* OpenSSL crashes over a context that it could not make. */
+    if (!watch_forks() || !OSSL_LIB_CTX_get0_global_default())
         return false;
     sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
     aes_256_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
