@@ -91,7 +91,8 @@ static void on_wake(struct timer *t)
 /* What has not come by now never will. */
 static void hurry(struct http_conn *conn)
 {
-    if (conn->phase == CONN_FRESH || conn->phase == CONN_HEADER || conn->phase == CONN_BODY)
+    if (conn->phase == CONN_FRESH || conn->phase == CONN_HEADER || conn->phase == CONN_BODY ||
+        conn->phase == CONN_IDLE) /* the parser has not seen what came with the end */
         timer_start(conn->server->loop, &conn->timer,
                     loop_now_ms(conn->server->loop) + WAKE_PARSER_MS, on_wake, conn);
 }

@@ -101,10 +101,14 @@ def test_clients_that_leave_during_the_answer_leave_nothing_behind(bff, start_ho
                                   "Content-Length: 30000\r\n\r\n" + " " * 29000],
                          ids=["nothing", "line", "header", "body", "half a header", "most of a large body"])
 def test_an_unfinished_request_of_a_client_that_left_is_not_waited_for(bff, start_hostile, sent):
-    """The end of the stream comes together with the bytes. The deadlines are far away."""
+    """The end of the stream comes together with the bytes, on new connections and on kept ones. The deadlines are
+    far away."""
     service = bff(start_hostile(tls=False), BFF_HEADER_TIMEOUT_MS="60000", BFF_BODY_TIMEOUT_MS="60000")
-    for _ in range(30):
-        service.raw().send(sent).close()
+    for number in range(30):
+        connection = service.raw()
+        if number % 2:
+            assert connection.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n").read_answer().status == 200
+        connection.send(sent).close()
     until(lambda: service.metric("bff_connections", listener="public") == 0, "no connection is left")
 
 

@@ -87,6 +87,26 @@ START_TEST(a_client_that_ends_its_side_gets_its_answers_and_the_connection_ends)
 }
 END_TEST
 
+/* On a kept connection, too, half a request line and the end of the stream come in one event. */
+START_TEST(half_a_request_line_and_the_end_in_one_are_not_waited_for)
+{
+    fixture.options.header_timeout_ms = fixture.options.idle_timeout_ms = 60000;
+    fixture_run(&fixture);
+    for (int kept = 0; kept < 2; kept++) {
+        const int fd = client_connect(&fixture);
+        if (kept) {
+            client_send(fd, GET("/sync"));
+            client_read(fd, false, &reply);
+            ck_assert_int_eq(reply.status, 200);
+        }
+        ck_assert_int_eq(send(fd, "GET /sy", 7, MSG_MORE), 7); /* leaves with the end */
+        ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+        ck_assert(client_sees_end(fd));
+        close(fd);
+    }
+}
+END_TEST
+
 /* It would not know an interim answer. */
 START_TEST(an_old_client_that_ends_its_side_counts_as_gone)
 {
@@ -411,6 +431,7 @@ int main(void)
     tcase_set_timeout(tc, 30);
     tcase_add_test(tc, a_client_that_leaves_is_noticed_while_its_request_waits);
     tcase_add_test(tc, a_client_that_ends_its_side_gets_its_answers_and_the_connection_ends);
+    tcase_add_test(tc, half_a_request_line_and_the_end_in_one_are_not_waited_for);
     tcase_add_test(tc, an_old_client_that_ends_its_side_counts_as_gone);
     tcase_add_test(tc, an_answer_for_a_client_that_left_goes_nowhere_and_harms_nobody);
     tcase_add_test(tc, a_header_that_does_not_end_is_answered_408);
