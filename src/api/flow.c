@@ -123,12 +123,13 @@ static void on_end(void *arg)
 }
 
 /* A call that the vendor may be executing is seen through to its end, for the audit line must say
- * how it ended; everything else stops with the client, and at once: an answer or a wait that ends
- * in the same turn of the loop must not find a request that is abandoned. */
+ * how it ended, and so is one on which the breaker waits; everything else stops with the client,
+ * and at once: an answer or a wait that ends in the same turn of the loop must not find a request
+ * that is abandoned. */
 static void on_gone(void *arg)
 {
     struct flow *f = arg;
-    if (vendor_send_must_finish(&f->send))
+    if (vendor_send_must_finish(&f->send) || vendor_send_is_probe(&f->send))
         return;
     audit(f, OUTCOME_CLIENT_GONE, NULL);
     request_on_end(f->req, NULL, NULL);
@@ -372,7 +373,7 @@ static enum err send_call(struct flow *f, enum vendor_call call, enum vendor_tok
         .done = on_sent,
         .arg = f,
         .has_permit = f->send.has_permit,
-        .probe = f->send.probe,
+        .permit = f->send.permit,
     };
     const enum err e = vendor_send_start(&f->send);
     return e == ERR_PENDING ? e : fail_as_sent(f, e);

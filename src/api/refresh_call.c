@@ -47,6 +47,9 @@ static struct refresh_outcome read_outcome(const struct vendor_send *sent, enum 
         return outcome_of(row->error, row->retry, sent->retry_after_s);
     }
     *ret_keep = sent->may_have_run;
+    /* `draining` says that nothing went upstream. */
+    if (code == ERR_DRAINING && sent->may_have_run)
+        return outcome_of(ERR_UPSTREAM_OUTCOME_UNKNOWN, RETRY_LOGIN, 0);
     if (code != ERR_OK)
         return outcome_of(code, sent->may_have_run ? RETRY_LOGIN : failure_of(code).retry,
                           sent->retry_after_s);

@@ -10,7 +10,7 @@
 static void on_token(struct keeper_wait *w, enum err outcome);
 static void on_answer(void *arg, const struct call_answer *answer);
 
-static enum keeper_token keeper_token_of(const struct vendor_send *s)
+static enum keeper_token slot_of(const struct vendor_send *s)
 {
     return s->token == VENDOR_TOKEN_ADMIN && s->app->config->admin_client_id ? KEEPER_ADMIN_TOKEN
                                                                              : KEEPER_CLIENT_TOKEN;
@@ -20,15 +20,20 @@ enum err vendor_permit(struct vendor_send *s)
 {
     if (s->has_permit)
         return ERR_OK;
-    struct outbound_permit permit;
     s->failure = outbound_permit(s->app->outbound, vendor_call_row(s->call)->class,
-                                 loop_now_ms(s->app->loop), &permit);
-    s->probe = permit.probe;
+                                 loop_now_ms(s->app->loop), &s->permit);
     s->has_permit = s->failure == FAILURE_NONE;
     if (s->has_permit)
         return ERR_OK;
-    s->retry_after_s = permit.retry_after_s;
+    s->retry_after_s = s->permit.retry_after_s;
     return resilience_row(s->call, s->failure)->error;
+}
+
+static void give_permit_back(struct vendor_send *s)
+{
+    if (s->has_permit)
+        outbound_give_back(s->app->outbound, &s->permit, loop_now_ms(s->app->loop));
+    s->has_permit = false;
 }
 
 static enum err put_on_wire(struct vendor_send *s, struct str authorization)
@@ -36,8 +41,6 @@ static enum err put_on_wire(struct vendor_send *s, struct str authorization)
     const enum err permit = vendor_permit(s);
     if (permit != ERR_OK)
         return permit;
-    s->has_permit = false; /* this call takes it */
-
     const struct vendor_call_row *row = vendor_call_row(s->call);
     const struct call_request request = {
         .method = row->method,
@@ -54,7 +57,10 @@ static enum err put_on_wire(struct vendor_send *s, struct str authorization)
         .label = row->label,
     };
     s->pending = http_client_start(s->app->client, &request, on_answer, s);
-    return s->pending ? ERR_PENDING : ERR_NO_MEMORY;
+    if (!s->pending)
+        return ERR_NO_MEMORY;
+    s->has_permit = false; /* this call took it */
+    return ERR_PENDING;
 }
 
 static enum err get_token_and_send(struct vendor_send *s)
@@ -63,7 +69,7 @@ static enum err get_token_and_send(struct vendor_send *s)
         return put_on_wire(s, s->authorization);
 
     struct token_now token;
-    if (keeper_token(s->app->keeper, keeper_token_of(s), &token)) {
+    if (keeper_token(s->app->keeper, s->slot, &token)) {
         /* The keeper fetches no more for now: the same token would be refused again. */
         if (s->renewed && token.fetched_mono_ms == s->token_fetched_ms)
             return ERR_UPSTREAM_REFUSED_CREDENTIALS;
@@ -71,13 +77,14 @@ static enum err get_token_and_send(struct vendor_send *s)
         s->token_fetched_ms = token.fetched_mono_ms;
         return put_on_wire(s, token.authorization);
     }
-    keeper_wait_token(s->app->keeper, &s->wait, keeper_token_of(s), s->deadline_ms, on_token, s);
+    keeper_wait_token(s->app->keeper, &s->wait, s->slot, s->deadline_ms, on_token, s);
     return ERR_PENDING;
 }
 
 enum err vendor_send_start(struct vendor_send *s)
 {
     s->retry_after_s = -1;
+    s->slot = slot_of(s);
     return get_token_and_send(s);
 }
 
@@ -117,7 +124,7 @@ static bool renew_and_send(struct vendor_send *s)
         return false;
     s->renewed = true;
     s->refused_generation = s->generation;
-    keeper_token_refused(s->app->keeper, keeper_token_of(s), s->generation, false);
+    keeper_token_refused(s->app->keeper, s->slot, s->generation, false);
     return get_token_and_send(s) == ERR_PENDING;
 }
 
@@ -177,7 +184,7 @@ static void on_answer(void *arg, const struct call_answer *answer)
     const enum failure_kind kind = failure_kind_of(s->call, answer);
 
     s->pending = NULL;
-    outbound_report(s->app->outbound, kind, answer->retry_after_s, s->probe,
+    outbound_report(s->app->outbound, &s->permit, kind, answer->retry_after_s,
                     loop_now_ms(s->app->loop));
     if (!goes_on(s, kind, answer))
         finish_with(s, kind, answer);
@@ -192,8 +199,10 @@ void vendor_send_cancel(struct vendor_send *s)
     call_cancel(s->pending);
     s->pending = NULL;
     keeper_wait_cancel(&s->wait);
-    if (s->app)
-        timer_stop(s->app->loop, &s->pause);
+    if (!s->app)
+        return;
+    timer_stop(s->app->loop, &s->pause);
+    give_permit_back(s);
 }
 
 bool vendor_send_must_finish(const struct vendor_send *s)
@@ -203,12 +212,17 @@ bool vendor_send_must_finish(const struct vendor_send *s)
     return s->answered || (s->pending && call_may_have_been_sent(s->pending));
 }
 
+bool vendor_send_is_probe(const struct vendor_send *s)
+{
+    return s->pending && s->permit.probe;
+}
+
 void vendor_send_alarm(const struct vendor_send *s)
 {
     const bool renewed_in_vain =
         s->failure == FAILURE_TOKEN_401 && s->generation != s->refused_generation;
 
     if (renewed_in_vain || resilience_row(s->call, s->failure)->action == ACTION_ALARM)
-        keeper_token_alarm(s->app->keeper, keeper_token_of(s), s->generation,
+        keeper_token_alarm(s->app->keeper, s->slot, s->generation,
                            s->failure == FAILURE_TOKEN_401 ? 401 : 403);
 }

@@ -36,8 +36,10 @@ struct vendor_send { /* embedded in its owner */
     const char *traceparent; /* borrowed until done */
     vendor_sent_fn *done;
     void *arg;
-    bool has_permit; /* taken ahead by vendor_permit() */
-    bool probe;      /* the permit of this call is the breaker's probe */
+    bool has_permit; /* taken ahead by vendor_permit(), not used yet */
+    struct outbound_permit permit;
+    enum keeper_token
+        slot; /* whose token of ours; a reload may bring admin credentials meanwhile */
 
     struct call *pending;
     struct keeper_wait wait;
@@ -63,6 +65,8 @@ void vendor_send_cancel(struct vendor_send *s);
 /* True for a call that must not run twice and that the vendor may be executing, or has executed:
  * whoever waits for it must not walk away. */
 bool vendor_send_must_finish(const struct vendor_send *s);
+/* True while it is the breaker's probe, on whose answer all others wait. */
+bool vendor_send_is_probe(const struct vendor_send *s);
 /* Idempotent; needs app and call. Else the error, with s->failure and s->retry_after_s: our share
  * of the vendor's limit is used up, or the circuit breaker is open. */
 NODISCARD enum err vendor_permit(struct vendor_send *s);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Governor, circuit breaker and repeat budget. In integers and relaxed atomics: nothing here orders
- * other memory, and what is off by one call between two threads is off by one call. */
+ * other memory, and what is off by one call between two threads is off by one call. A lock keeps
+ * those apart who change the limit, once a second at most. */
 #include "identity/outbound.h"
 
+#include <pthread.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -40,6 +42,7 @@ struct outbound {
     _Atomic int64_t configured_milli;
     _Atomic int64_t breaker_failures; /* 0: off */
     _Atomic bool open;
+    _Atomic uint32_t epoch; /* counts how often the breaker closed */
     _Atomic int64_t repeats_percent;
     _Atomic int64_t repeats_saved; /* REPEAT_COST is one */
 
@@ -48,6 +51,7 @@ struct outbound {
     _Atomic int64_t lowered_ms;                      /* of the last 429 that counted */
     _Atomic int64_t raise_at_ms;
     _Atomic int64_t free_repeat_ms; /* of the last one; INT64_MIN: none yet */
+    pthread_mutex_t changing;       /* the present limit, seen from the configured one */
 };
 
 enum shed { SHED_LIMIT, SHED_BREAKER, SHED_OTHER };
@@ -94,21 +98,40 @@ static void limit_is_now(struct outbound *o, int64_t limit_milli)
     set(&o->interval_ns, interval_of(limit_milli));
 }
 
+/* The lock is held, in both: a reload may have exchanged the configured limit meanwhile. */
+static void raise_limit(struct outbound *o, int64_t steps)
+{
+    const int64_t configured = get(&o->configured_milli);
+    const int64_t step = configured * OUTBOUND_LEARN_STEP_PERCENT / PERCENT;
+    const int64_t missing = configured - get(&o->limit_milli);
+
+    if (missing > 0)
+        limit_is_now(o, steps > missing / step ? configured : configured - missing + steps * step);
+}
+
+static void halve_limit(struct outbound *o)
+{
+    const int64_t configured = get(&o->configured_milli);
+    const int64_t floor_share = configured * OUTBOUND_LEARN_FLOOR_PERCENT / PERCENT;
+    const int64_t floor = floor_share < MILLI ? MILLI : floor_share;
+    const int64_t half = get(&o->limit_milli) / 2;
+
+    if (configured > 0)
+        limit_is_now(o, half < floor ? floor : half);
+}
+
 /* A learned limit goes back up, a step a second, once the vendor's Retry-After is over. */
 static void recover(struct outbound *o, int64_t now_ms)
 {
-    const int64_t configured = get(&o->configured_milli);
-    const int64_t limit = get(&o->limit_milli);
     const int64_t at_ms = get(&o->raise_at_ms);
 
-    if (limit >= configured || now_ms < at_ms)
+    if (now_ms < at_ms)
         return;
     if (!win(&o->raise_at_ms, at_ms, now_ms + OUTBOUND_LEARN_EVERY_MS))
         return;
-    const int64_t steps = 1 + (now_ms - at_ms) / OUTBOUND_LEARN_EVERY_MS;
-    const int64_t step = configured * OUTBOUND_LEARN_STEP_PERCENT / PERCENT;
-    const int64_t missing = configured - limit;
-    limit_is_now(o, steps > missing / step ? configured : limit + steps * step);
+    (void)pthread_mutex_lock(&o->changing);
+    raise_limit(o, 1 + (now_ms - at_ms) / OUTBOUND_LEARN_EVERY_MS);
+    (void)pthread_mutex_unlock(&o->changing);
 }
 
 static void learn(struct outbound *o, int retry_after_s, int64_t now_ms)
@@ -126,10 +149,9 @@ static void learn(struct outbound *o, int retry_after_s, int64_t now_ms)
     if (now_ms - lowered_ms < OUTBOUND_LEARN_EVERY_MS || !win(&o->lowered_ms, lowered_ms, now_ms))
         return;
 
-    const int64_t floor_share = configured * OUTBOUND_LEARN_FLOOR_PERCENT / PERCENT;
-    const int64_t floor = floor_share < MILLI ? MILLI : floor_share;
-    const int64_t half = get(&o->limit_milli) / 2;
-    limit_is_now(o, half < floor ? floor : half);
+    (void)pthread_mutex_lock(&o->changing);
+    halve_limit(o);
+    (void)pthread_mutex_unlock(&o->changing);
     LOG(LOG_WARN, "upstream.limit_lowered", "The vendor answered 429: fewer calls are sent",
         LOG_I("bff.upstream_limit.configured", configured / MILLI),
         LOG_I("bff.upstream_limit.now", get(&o->limit_milli) / MILLI),
@@ -138,7 +160,7 @@ static void learn(struct outbound *o, int retry_after_s, int64_t now_ms)
 
 /* GCRA. Nothing is taken when the class's part of the burst is used up. */
 static bool governor_permits(struct outbound *o, enum vendor_class class, int64_t now_ms,
-                             int *ret_retry_after_s)
+                             struct outbound_permit *ret)
 {
     if (get(&o->limit_milli) != get(&o->configured_milli))
         recover(o, now_ms);
@@ -155,12 +177,14 @@ static bool governor_permits(struct outbound *o, enum vendor_class class, int64_
         const int64_t wanted = (next > now ? next : now) + interval;
         if (wanted - now > room) {
             metric_add(M_UPSTREAM_SHED, SHED_LIMIT, class, 1);
-            *ret_retry_after_s = seconds_up((wanted - now - room) / NS_PER_MS);
+            ret->retry_after_s = seconds_up((wanted - now - room) / NS_PER_MS);
             return false;
         }
         if (atomic_compare_exchange_weak_explicit(&o->next_ns, &next, wanted, memory_order_relaxed,
-                                                  memory_order_relaxed))
+                                                  memory_order_relaxed)) {
+            ret->taken_ns = interval;
             return true;
+        }
     }
 }
 
@@ -249,6 +273,8 @@ static void close_breaker(struct outbound *o)
 {
     for (size_t i = 0; i < BUCKETS; i++)
         atomic_store_explicit(&o->buckets[i], 0, memory_order_relaxed);
+    /* Nor must the calls that began before and are still under way. */
+    (void)atomic_fetch_add_explicit(&o->epoch, 1, memory_order_relaxed);
     if (!atomic_exchange_explicit(&o->open, false, memory_order_release))
         return;
     metric_add(M_BREAKER_TRANSITIONS, TO_CLOSED, 0, 1);
@@ -273,7 +299,9 @@ static bool breaker_permits(struct outbound *o, int64_t now_ms, struct outbound_
 enum failure_kind outbound_permit(struct outbound *o, enum vendor_class class, int64_t now_ms,
                                   struct outbound_permit *ret)
 {
-    *ret = (struct outbound_permit){0};
+    *ret = (struct outbound_permit){
+        .epoch = atomic_load_explicit(&o->epoch, memory_order_relaxed),
+    };
     if (atomic_load_explicit(&o->open, memory_order_acquire)) {
         if (!breaker_permits(o, now_ms, ret)) {
             metric_add(M_UPSTREAM_SHED, SHED_BREAKER, class, 1);
@@ -281,26 +309,39 @@ enum failure_kind outbound_permit(struct outbound *o, enum vendor_class class, i
         }
         return FAILURE_NONE; /* so few calls need no governor, and none may keep the probe back */
     }
-    if (!governor_permits(o, class, now_ms, &ret->retry_after_s))
-        return FAILURE_LIMITED;
-    /* What is saved is at its ceiling most of the time, and then nobody writes. */
+    return governor_permits(o, class, now_ms, ret) ? FAILURE_NONE : FAILURE_LIMITED;
+}
+
+void outbound_give_back(struct outbound *o, const struct outbound_permit *permit, int64_t now_ms)
+{
+    if (permit->taken_ns > 0)
+        (void)atomic_fetch_sub_explicit(&o->next_ns, permit->taken_ns, memory_order_relaxed);
+    if (permit->probe)
+        set(&o->probe_at_ms, now_ms);
+}
+
+/* What is saved is at its ceiling most of the time, and then nobody writes. */
+static void earn_repeat(struct outbound *o)
+{
     if (get(&o->repeats_saved) < OUTBOUND_REPEATS_SAVED_MAX * REPEAT_COST)
         (void)atomic_fetch_add_explicit(&o->repeats_saved, get(&o->repeats_percent),
                                         memory_order_relaxed);
-    return FAILURE_NONE;
 }
 
-void outbound_report(struct outbound *o, enum failure_kind kind, int retry_after_s, bool probe,
-                     int64_t now_ms)
+void outbound_report(struct outbound *o, const struct outbound_permit *permit,
+                     enum failure_kind kind, int retry_after_s, int64_t now_ms)
 {
     const int64_t failures_max = get(&o->breaker_failures);
     const bool failed = failure_counts_for_breaker(kind);
 
+    earn_repeat(o);
     if (kind == FAILURE_VENDOR_429)
         learn(o, retry_after_s, now_ms);
+    /* Answers to calls from before say nothing about now. */
+    if (permit->epoch != atomic_load_explicit(&o->epoch, memory_order_relaxed))
+        return;
     if (outbound_is_open(o)) {
-        /* Answers to calls from before say nothing about now. */
-        if (probe && !failed)
+        if (permit->probe && !failed)
             close_breaker(o);
         return;
     }
@@ -351,6 +392,7 @@ struct outbound *outbound_create(const struct config *config)
     if (!o)
         return NULL;
     memset(o, 0, sizeof(*o));
+    (void)pthread_mutex_init(&o->changing, NULL);
     set(&o->lowered_ms, INT64_MIN / 2);
     set(&o->free_repeat_ms, INT64_MIN);
     set(&o->repeats_saved, OUTBOUND_REPEATS_FIRST * REPEAT_COST);
@@ -360,6 +402,8 @@ struct outbound *outbound_create(const struct config *config)
 
 void outbound_destroy(struct outbound *o)
 {
+    if (o)
+        (void)pthread_mutex_destroy(&o->changing);
     free(o);
 }
 
@@ -367,10 +411,12 @@ void outbound_configure(struct outbound *o, const struct config *config)
 {
     const int64_t limit_milli = config->upstream_max_per_second * MILLI;
 
+    (void)pthread_mutex_lock(&o->changing);
     if (limit_milli != get(&o->configured_milli)) {
         set(&o->configured_milli, limit_milli);
         limit_is_now(o, limit_milli);
     }
+    (void)pthread_mutex_unlock(&o->changing);
     set(&o->repeats_percent, config->upstream_repeats_percent);
     set(&o->breaker_failures, config->upstream_breaker_failures);
     if (config->upstream_breaker_failures == 0)

@@ -38,17 +38,23 @@ void outbound_destroy(struct outbound *o); /* accepts NULL */
 void outbound_configure(struct outbound *o, const struct config *config);
 
 struct outbound_permit {
-    bool probe;        /* goes into outbound_report(): the breaker is open and waits for this one */
+    bool probe;        /* the breaker is open and waits for this one */
+    uint32_t epoch;    /* the breaker has closed so often */
+    int64_t taken_ns;  /* of the governor's time */
     int retry_after_s; /* of a refusal: when a call of this class may pass */
 };
 /* May a call of this class go out? FAILURE_NONE, FAILURE_LIMITED or FAILURE_BREAKER_OPEN. A permit
- * that comes to nothing (the client left) needs no giving back: the next probe comes by time. */
+ * is used for a call, which is reported, or given back. One that is lost costs its share of the
+ * limit, and a probe its two seconds. */
 NODISCARD enum failure_kind outbound_permit(struct outbound *o, enum vendor_class class,
                                             int64_t now_ms, struct outbound_permit *ret);
+/* Nothing was sent under this permit: what was refused on the way must cost nobody else his call.
+ */
+void outbound_give_back(struct outbound *o, const struct outbound_permit *permit, int64_t now_ms);
 /* How a permitted call ended. A call that was cancelled is not reported. retry_after_s: the
  * vendor's, -1: none. */
-void outbound_report(struct outbound *o, enum failure_kind kind, int retry_after_s, bool probe,
-                     int64_t now_ms);
+void outbound_report(struct outbound *o, const struct outbound_permit *permit,
+                     enum failure_kind kind, int retry_after_s, int64_t now_ms);
 /* Takes one repeat from the budget. False: there is none left. */
 NODISCARD bool outbound_take_repeat(struct outbound *o, int64_t now_ms);
 

@@ -188,3 +188,14 @@ def test_a_login_passes_when_others_have_to_wait(scene):
     assert refused and len(refused) < len(answers)
     assert [login().status for login in logins] == [200, 200]
     assert service.metric("bff_upstream_shed_total", reason="limit") == len(refused)
+
+
+@row("FU20")
+def test_replayed_handles_cost_nobody_a_share_of_the_limit(scene):
+    api = scene.other("replayed", BFF_UPSTREAM_MAX_PER_SECOND="10").client()
+    user = scene.user()
+    answer = scene.start(api=api, identifier="a@example.com", identifier_type="email")
+    assert scene.authenticate(answer.json, user, api=api).status == 200
+    for n in range(100):
+        assert_problem(scene.authenticate(answer.json, f"{user}-{n}", api=api), 409, "challenge_used")
+    assert [scene.start(scene.user(), api=api).status for _ in range(3)] == [200] * 3

@@ -278,15 +278,23 @@ enum failure_kind outbound_permit(struct outbound *o, enum vendor_class class, i
     return rig.permit;
 }
 
-void outbound_report(struct outbound *o, enum failure_kind kind, int retry_after_s, bool probe,
-                     int64_t now_ms)
+void outbound_give_back(struct outbound *o, const struct outbound_permit *permit, int64_t now_ms)
+{
+    (void)o;
+    (void)permit;
+    (void)now_ms;
+    rig.given_back++;
+}
+
+void outbound_report(struct outbound *o, const struct outbound_permit *permit,
+                     enum failure_kind kind, int retry_after_s, int64_t now_ms)
 {
     (void)o;
     (void)retry_after_s;
     (void)now_ms;
     rig.reports++;
     rig.reported = kind;
-    rig.reported_probe = probe;
+    rig.reported_probe = permit->probe;
 }
 
 bool outbound_take_repeat(struct outbound *o, int64_t now_ms)

@@ -42,7 +42,7 @@ struct rig {
 
     enum failure_kind permit; /* FAILURE_NONE: calls may go out */
     bool probe;
-    unsigned permits;
+    unsigned permits, given_back;
     enum vendor_class permit_class; /* of the last one asked for */
     unsigned reports;
     enum failure_kind reported; /* the last one */

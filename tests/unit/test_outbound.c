@@ -34,6 +34,7 @@ static void configure(int64_t per_second, int64_t failures)
 }
 
 static struct outbound_permit last;
+static const struct outbound_permit PLAIN, PROBE = {.probe = true}; /* before it ever closed */
 
 static enum failure_kind ask(enum vendor_class class)
 {
@@ -51,7 +52,7 @@ static int passed(enum vendor_class class, int asked)
 static void report(enum failure_kind kind, int times)
 {
     for (int i = 0; i < times; i++)
-        outbound_report(o, kind, -1, false, now_ms);
+        outbound_report(o, &last, kind, -1, now_ms);
 }
 
 /* ---- the governor */
@@ -88,7 +89,7 @@ START_TEST(zero_is_no_limit_and_learns_none)
 {
     configure(0, 0);
     ck_assert_int_eq(passed(VENDOR_CLASS_OTHER, 100000), 100000);
-    outbound_report(o, FAILURE_VENDOR_429, 60, false, now_ms);
+    outbound_report(o, &PLAIN, FAILURE_VENDOR_429, 60, now_ms);
     ck_assert_int_eq(passed(VENDOR_CLASS_OTHER, 100000), 100000);
     ck_assert_double_eq(outbound_limit_per_second(o), 0);
 }
@@ -145,7 +146,7 @@ END_TEST
 
 static void vendor_429(int retry_after_s)
 {
-    outbound_report(o, FAILURE_VENDOR_429, retry_after_s, false, now_ms);
+    outbound_report(o, &PLAIN, FAILURE_VENDOR_429, retry_after_s, now_ms);
 }
 
 START_TEST(a_429_halves_the_limit_once_a_second)
@@ -294,15 +295,46 @@ START_TEST(one_probe_every_two_seconds_closes_it_by_its_success)
     ck_assert(last.probe);
     ck_assert_int_eq(passed(VENDOR_CLASS_AUTHENTICATE, 100), 0);
     /* It fails: two more seconds. */
-    outbound_report(o, FAILURE_LATE, -1, true, now_ms);
+    outbound_report(o, &PROBE, FAILURE_LATE, -1, now_ms);
     ck_assert_int_eq(ask(VENDOR_CLASS_START), FAILURE_BREAKER_OPEN);
     now_ms += OUTBOUND_BREAKER_PROBE_MS;
     ck_assert_int_eq(passed(VENDOR_CLASS_START, 1), 1);
-    outbound_report(o, FAILURE_NONE, -1, true, now_ms);
+    outbound_report(o, &PROBE, FAILURE_NONE, -1, now_ms);
     ck_assert(!outbound_is_open(o));
-    /* And what was counted before does not open it again. */
+    /* Neither what was counted before nor what began before opens it again. */
+    report(FAILURE_LATE, 1000);
+    ck_assert(!outbound_is_open(o));
+    ck_assert_int_eq(ask(VENDOR_CLASS_START), FAILURE_NONE);
     report(FAILURE_BROKEN, 19);
     ck_assert(!outbound_is_open(o));
+    report(FAILURE_BROKEN, 1);
+    ck_assert(outbound_is_open(o));
+    /* A probe from the last time says nothing about this one. */
+    outbound_report(o, &PROBE, FAILURE_NONE, -1, now_ms);
+    ck_assert(outbound_is_open(o));
+}
+END_TEST
+
+START_TEST(a_permit_that_was_given_back_costs_nobody_his_call)
+{
+    for (int i = 0; i < 1000; i++) {
+        ck_assert_int_eq(ask(VENDOR_CLASS_AUTHENTICATE), FAILURE_NONE);
+        outbound_give_back(o, &last, now_ms);
+    }
+    ck_assert_int_eq(passed(VENDOR_CLASS_AUTHENTICATE, 1000), 100);
+}
+END_TEST
+
+START_TEST(a_probe_that_was_given_back_is_the_next_ones)
+{
+    open_it();
+    now_ms += OUTBOUND_BREAKER_PROBE_MS;
+    ck_assert_int_eq(ask(VENDOR_CLASS_AUTHENTICATE), FAILURE_NONE);
+    const struct outbound_permit unused = last;
+    ck_assert_int_eq(ask(VENDOR_CLASS_START), FAILURE_BREAKER_OPEN);
+    outbound_give_back(o, &unused, now_ms);
+    ck_assert_int_eq(ask(VENDOR_CLASS_START), FAILURE_NONE);
+    ck_assert(last.probe);
 }
 END_TEST
 
@@ -314,7 +346,7 @@ START_TEST(a_probe_that_never_ends_holds_nobody_up)
         ck_assert_int_eq(ask(VENDOR_CLASS_START), FAILURE_NONE);
         ck_assert(last.probe);
     }
-    outbound_report(o, FAILURE_NONE, -1, true, now_ms);
+    outbound_report(o, &PROBE, FAILURE_NONE, -1, now_ms);
     ck_assert(!outbound_is_open(o));
 }
 END_TEST
@@ -365,13 +397,13 @@ START_TEST(a_tenth_of_the_calls_may_be_repeated)
 {
     configure(0, 0);
     ck_assert_int_eq(repeats(100), OUTBOUND_REPEATS_FIRST + 1); /* and the free one */
-    ck_assert_int_eq(passed(VENDOR_CLASS_START, 100), 100);
+    report(FAILURE_NONE, 100);
     ck_assert_int_eq(repeats(100), 10);
-    ck_assert_int_eq(passed(VENDOR_CLASS_START, 9), 9);
+    report(FAILURE_NONE, 9);
     ck_assert_int_eq(repeats(1), 0);
-    ck_assert_int_eq(passed(VENDOR_CLASS_START, 1), 1);
+    report(FAILURE_NONE, 1);
     ck_assert_int_eq(repeats(2), 1);
-    ck_assert_int_eq(passed(VENDOR_CLASS_START, 100000), 100000);
+    report(FAILURE_NONE, 100000);
     ck_assert_int_eq(repeats(100000), OUTBOUND_REPEATS_SAVED_MAX);
 }
 END_TEST
@@ -410,7 +442,7 @@ static void *hammer(void *arg)
         if (outbound_permit(o, VENDOR_CLASS_AUTHENTICATE, now_ms, &permit) == FAILURE_NONE)
             atomic_fetch_add(&let_out, 1);
         atomic_fetch_add(&probes, permit.probe);
-        outbound_report(o, *(enum failure_kind *)arg, -1, false, now_ms);
+        outbound_report(o, &PLAIN, *(enum failure_kind *)arg, -1, now_ms);
     }
     return NULL;
 }
@@ -475,6 +507,8 @@ static void add_rest(TCase *t)
     tcase_add_test(t, not_for_what_is_not_the_vendors_illness);
     tcase_add_test(t, old_failures_do_not_count);
     tcase_add_test(t, one_probe_every_two_seconds_closes_it_by_its_success);
+    tcase_add_test(t, a_permit_that_was_given_back_costs_nobody_his_call);
+    tcase_add_test(t, a_probe_that_was_given_back_is_the_next_ones);
     tcase_add_test(t, a_probe_that_never_ends_holds_nobody_up);
     tcase_add_test(t, late_answers_to_calls_from_before_do_not_close_it);
     tcase_add_test(t, a_probe_needs_no_share_of_the_limit);

@@ -348,6 +348,32 @@ START_TEST(a_cancelled_call_is_not_reported)
 }
 END_TEST
 
+START_TEST(a_permit_taken_ahead_goes_back_when_nothing_is_sent)
+{
+    sending = (struct vendor_send){.app = &rig.app, .call = VENDOR_AUTHENTICATE, .done = on_done};
+    ck_assert_int_eq(vendor_permit(&sending), ERR_OK);
+    vendor_send_cancel(&sending);
+    ck_assert_uint_eq(rig.given_back, 1);
+    vendor_send_cancel(&sending);
+    ck_assert_uint_eq(rig.given_back, 1);
+
+    begin(VENDOR_START, VENDOR_TOKEN_CLIENT);
+    vendor_send_cancel(&sending);
+    ck_assert_uint_eq(rig.given_back, 1);
+}
+END_TEST
+
+START_TEST(the_breakers_probe_is_told_apart_while_it_is_under_way)
+{
+    rig.probe = true;
+    begin(VENDOR_START, VENDOR_TOKEN_CLIENT);
+    ck_assert(vendor_send_is_probe(&sending));
+    ck_assert(!vendor_send_must_finish(&sending));
+    rig_answer(200, "");
+    ck_assert(!vendor_send_is_probe(&sending));
+}
+END_TEST
+
 START_TEST(only_a_call_that_may_not_run_twice_must_be_seen_through)
 {
     begin(VENDOR_REGISTER, VENDOR_TOKEN_USER);
@@ -394,6 +420,8 @@ int main(void)
     tcase_add_test(t, no_repeat_that_the_deadline_would_cut);
     tcase_add_test(t, a_pause_ends_with_the_one_who_waits);
     tcase_add_test(t, a_cancelled_call_is_not_reported);
+    tcase_add_test(t, a_permit_taken_ahead_goes_back_when_nothing_is_sent);
+    tcase_add_test(t, the_breakers_probe_is_told_apart_while_it_is_under_way);
     tcase_add_test(t, only_a_call_that_may_not_run_twice_must_be_seen_through);
     tcase_add_test(t, no_memory_for_the_call_is_a_failure);
     return unit_run(t, "vendor_send");
