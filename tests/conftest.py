@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from faults import results
-from harness import loop_lag, reports
+from harness import descriptors, loop_lag, reports
 from harness.device import Phone
 from harness.emulator import Emulator
 from harness.hostile import Hostile
@@ -18,6 +18,7 @@ from harness.stopping import stop_all
 
 
 def pytest_configure(config):
+    descriptors.raise_limit()
     config.addinivalue_line("markers", "row(*ids): the rows of tests/faults/catalogue.py that the test proves")
     if not hasattr(config, "workerinput"):
         reports.clear()

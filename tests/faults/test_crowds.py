@@ -3,15 +3,13 @@
 import json
 import pathlib
 import re
-import resource
 import selectors
 import socket
 import sys
 import time
 
-import pytest
-
 from faults.marks import row
+from harness import descriptors
 from harness.device import unique
 from harness.paths import PATIENCE, ROOT, SANITIZER
 from harness.process import Process
@@ -89,20 +87,11 @@ def timed(call, count):
     return answers, took_s
 
 
-@pytest.fixture
-def many_descriptors():
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    yield hard
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
 @row("FU26")
-def test_a_slow_vendor_fills_the_limit_and_the_rest_is_refused_at_once(bff, keep, tmp_path, long, record,
-                                                                       many_descriptors):
+def test_a_slow_vendor_fills_the_limit_and_the_rest_is_refused_at_once(bff, keep, tmp_path, long, record):
     count, delay_s = (10_000 if long else 1_000), 5
     # Those beyond the connections to the vendor wait for one: a second wave.
-    to_vendor = min(count, many_descriptors - count - DESCRIPTORS_BESIDE)
+    to_vendor = min(count, descriptors.most() - count - DESCRIPTORS_BESIDE)
     vendor = keep(SlowVendor(tmp_path, delay_s))
     service = bff(vendor, BFF_MAX_IN_FLIGHT=count, BFF_MAX_CONNECTIONS=count + 500, BFF_RATE_PER_USER="0",
                   BFF_UPSTREAM_MAX_CONNECTIONS=to_vendor, BFF_UPSTREAM_MAX_PER_SECOND="0", BFF_REQUEST_TIMEOUT_MS=60000)
@@ -142,7 +131,7 @@ def test_a_slow_vendor_fills_the_limit_and_the_rest_is_refused_at_once(bff, keep
 
 
 @row("FU26")
-def test_below_the_limit_a_crowd_at_a_slow_vendor_slows_nobody_else(bff, keep, tmp_path, record, many_descriptors):
+def test_below_the_limit_a_crowd_at_a_slow_vendor_slows_nobody_else(bff, keep, tmp_path, record):
     vendor = keep(SlowVendor(tmp_path, 2))
     service = bff(vendor, BFF_RATE_PER_USER="0", BFF_UPSTREAM_MAX_CONNECTIONS=1000, BFF_UPSTREAM_MAX_PER_SECOND="0")
     beside = service.client(keep_alive=True)

@@ -18,6 +18,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 
+from harness import descriptors  # noqa: E402
 from harness.paths import BUILD  # noqa: E402
 from harness.stopping import stop_all  # noqa: E402
 
@@ -50,6 +51,7 @@ def main(name, document, run, add_arguments=None):
     if add_arguments:
         add_arguments(parser)
     options = parser.parse_args()
+    descriptors.raise_limit()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started ends, too
     failed = count = 0
     with tempfile.TemporaryDirectory(prefix=f"bff-{name}-") as scratch:

@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import json
 import pathlib
-import resource
 import signal
 import sys
 
@@ -69,8 +68,6 @@ async def _serve(delay_s):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--delay-s", type=float, required=True)
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     asyncio.run(_serve(parser.parse_args().delay_s))
     return 0
 
