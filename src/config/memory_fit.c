@@ -18,8 +18,11 @@ static const int64_t NO_LIMIT_BYTES = INT64_C(1) << 60;
 enum {
     PROCESS_MIB = 12, /* libraries, certificates, log, what no limit bounds */
     WORKER_KIB = 1536,
-    CONNECTION_KIB = 16, /* and its header: parser, socket, what the request holds meanwhile */
-    IN_FLIGHT_KIB = 48,  /* and its body, twice: a call, an answer */
+    /* And its header, and its body, which may arrive slowly: parser, what the request holds. */
+    CONNECTION_KIB = 16,
+    /* Both directions; the kernel takes twice what it is told. cgroup v2 counts them as ours. */
+    SOCKET_BYTES = 2 * 2 * CLIENT_SOCKET_BUFFER_BYTES,
+    IN_FLIGHT_KIB = 48,           /* and its body, twice: a call, an answer */
     UPSTREAM_CONNECTION_KIB = 48, /* with TLS */
     ENTRY_BYTES = 64,             /* of a table, with its share of the index */
     RATE_TABLES = 3,              /* users, addresses, lockouts */
@@ -40,7 +43,8 @@ enum { WEIGHT_COUNT = 6 };
 static void weigh(const struct config *c, struct weight ret[WEIGHT_COUNT])
 {
     const struct weight weights[WEIGHT_COUNT] = {
-        {OPT_MAX_CONNECTIONS, CONNECTION_KIB * KIB + c->max_header_bytes, 16},
+        {OPT_MAX_CONNECTIONS,
+         CONNECTION_KIB * KIB + SOCKET_BYTES + c->max_header_bytes + c->max_body_bytes, 16},
         {OPT_MAX_IN_FLIGHT, IN_FLIGHT_KIB * KIB + 2 * c->max_body_bytes, 4},
         {OPT_UPSTREAM_MAX_CONNECTIONS, UPSTREAM_CONNECTION_KIB * KIB, 4},
         {OPT_USED_CHALLENGES_MAX, ENTRY_BYTES, 1000},
@@ -100,12 +104,21 @@ static int64_t process_bytes(const struct config *c)
     return PROCESS_MIB * MIB + c->workers * WORKER_KIB * KIB;
 }
 
-/* What runs has its connections and tables; only requests can still be fitted. */
-static void fit_reload(struct config *c, const struct config *before,
-                       const struct weight weights[WEIGHT_COUNT], int64_t usable_bytes,
-                       char text[MEMORY_TEXT_BYTES])
+/* What runs has its connections and tables, whatever the limit was then and is now. */
+static void keep_running(struct config *c, const struct config *before,
+                         const struct weight weights[WEIGHT_COUNT])
 {
     struct config running = *before;
+
+    for (size_t i = 0; i < WEIGHT_COUNT; i++)
+        if (!OPTIONS[weights[i].id].live)
+            *number_of(c, weights[i].id) = *number_of(&running, weights[i].id);
+}
+
+/* Only requests can still be fitted. */
+static void fit_reload(struct config *c, const struct weight weights[WEIGHT_COUNT],
+                       int64_t usable_bytes, char text[MEMORY_TEXT_BYTES])
+{
     int64_t room = usable_bytes - process_bytes(c);
     int64_t each_bytes = 1, least = 0;
 
@@ -115,7 +128,6 @@ static void fit_reload(struct config *c, const struct config *before,
             least = weights[i].least;
             continue;
         }
-        *number_of(c, weights[i].id) = *number_of(&running, weights[i].id);
         room -= *number_of(c, weights[i].id) * weights[i].bytes;
     }
     const int64_t fits = room / each_bytes;
@@ -129,12 +141,14 @@ enum memory_fit memory_fit(struct config *c, const struct config *before, int64_
     int64_t least_bytes = process_bytes(c), wanted = 0;
 
     text[0] = '\0';
+    weigh(c, weights);
+    if (before)
+        keep_running(c, before, weights);
     if (limit_bytes >= NO_LIMIT_BYTES)
         return MEMORY_FITS;
-    weigh(c, weights);
     const int64_t usable_bytes = limit_bytes / 16 * USED_SIXTEENTHS;
     if (before) {
-        fit_reload(c, before, weights, usable_bytes, text);
+        fit_reload(c, weights, usable_bytes, text);
         return text[0] ? MEMORY_LOWERED : MEMORY_FITS;
     }
     for (size_t i = 0; i < WEIGHT_COUNT; i++) {

@@ -15,7 +15,11 @@ enum memory_fit {
     MEMORY_TOO_SMALL, /* text says how much is needed at least */
 };
 
-enum { MEMORY_TEXT_BYTES = 640 };
+enum {
+    MEMORY_TEXT_BYTES = 640,
+    /* What the kernel is told for each direction of a client's connection; a part of its weight. */
+    CLIENT_SOCKET_BUFFER_BYTES = 64 * 1024,
+};
 
 /* Lowers numbers of *c so that all of them at once, at their worst, fit into limit_bytes. before:
  * the configuration that runs, NULL at start; what needs a restart is left as it is there. */

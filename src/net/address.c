@@ -8,14 +8,12 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
+#include "config/memory_fit.h"
+
 enum { IPV4_BITS = 32, IPV6_BITS = 128, MAPPED_BITS = IPV6_BITS - IPV4_BITS };
 enum {
     CIDR_ROWS_MAX = 256,
     LISTEN_BACKLOG = 4096,
-    /* Of each direction of a connection; the kernel takes twice as much, for its own book-keeping.
-     * Left to itself it gives 4 MiB to a client that asks for answers and reads none, and 6 MiB to
-     * one that sends while nobody reads: a few hundred such clients would have gigabytes. */
-    SOCKET_BUFFER_BYTES = 64 * 1024,
 };
 
 static const uint8_t MAPPED_PREFIX[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -298,11 +296,13 @@ static uint16_t bound_port(int fd)
     return ntohs(v4.sin_port);
 }
 
-/* Linux hands these on to accepted sockets, which saves calls for each of them. */
+/* Linux hands these on to accepted sockets, which saves calls for each of them. Left to itself it
+ * gives buffers of 4 MiB to a client that asks for answers and reads none, and 6 MiB to one that
+ * sends while nobody reads: a few hundred such clients would have gigabytes. */
 void listen_tune(int fd)
 {
     const int on = 1;
-    const int buffer_bytes = SOCKET_BUFFER_BYTES;
+    const int buffer_bytes = CLIENT_SOCKET_BUFFER_BYTES;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof(buffer_bytes));
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof(buffer_bytes));

@@ -22,6 +22,8 @@ MIB = 1 << 20
 START = post("/v1/biometrics/start", {"user_id": "user-{n}"})
 UNLIMITED = {"BFF_RATE_PER_USER": "0", "BFF_UPSTREAM_MAX_PER_SECOND": "0"}
 
+SLOW_HEADER = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Long: " + b"a" * 16000
+
 
 def padded_start(size):
     """A start with so large a body: JSON may be full of blanks."""
@@ -51,18 +53,19 @@ def cgroup(keep):
 @pytest.mark.parametrize("mib", [64, 96, 128])
 def test_at_its_most_the_service_sheds_and_stays_below_the_limit_of_its_cgroup(
         mib, cgroup, start_emulator, bff, tmp_path, keep, long, record):
-    """As many connections as it takes, each with a header that almost fills its memory, and beside them as
-    many requests as it takes, each with the largest body, at a vendor that lets them wait."""
+    """As many connections as it takes, one half with a header that almost fills its memory, the other with all of
+    the largest body but its end, and beside them as many requests as it takes, at a vendor that lets them wait."""
     group = cgroup("memory", mib * MIB)
     emulator = start_emulator(tls=False)
     emulator.fault("start", delay_ms=1000, next=1_000_000)
-    service = bff(emulator, wrap=group.wrap, BFF_HEADER_TIMEOUT_MS=60000, BFF_UPSTREAM_MAX_CONNECTIONS=2000,
+    service = bff(emulator, wrap=group.wrap, BFF_HEADER_TIMEOUT_MS=60000, BFF_BODY_TIMEOUT_MS=60000,
+                  BFF_UPSTREAM_MAX_CONNECTIONS=2000,
                   **UNLIMITED)
     note = next(line["config.note"] for line in service.events("config.note") if "memory limit" in line["config.note"])
     assert f"for the memory limit of {mib * MIB} bytes" in note and "BFF_MAX_CONNECTIONS from 10000 to " in note
     most = int(note.partition("BFF_MAX_CONNECTIONS from 10000 to ")[2].partition(",")[0])
 
-    with open_slowly(service, most * 3 // 4, b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Long: " + b"a" * 16000):
+    with open_slowly(service, most * 3 // 4, [SLOW_HEADER, padded_start(32000)[:-1]]):
         load = keep(Load(tmp_path, service, padded_start(32000), most, rate=400, seconds=10 if long else 3,
                          timeout_ms=15000))
         report = load.wait()
@@ -75,12 +78,13 @@ def test_at_its_most_the_service_sheds_and_stays_below_the_limit_of_its_cgroup(
 
 
 @contextlib.contextmanager
-def open_slowly(service, count, first_bytes):
+def open_slowly(service, count, beginnings):
+    """So many connections with one of the beginnings each, in turn, and never an end."""
     sockets = []
     try:
-        for _ in range(count):
+        for number in range(count):
             sockets.append(socket.create_connection(service.address("public")))
-            sockets[-1].sendall(first_bytes)
+            sockets[-1].sendall(beginnings[number % len(beginnings)])
         until(lambda: service.metric("bff_connections", listener="public") >= count, f"{count} connections")
         yield
     finally:
@@ -88,7 +92,6 @@ def open_slowly(service, count, first_bytes):
             one.close()
 
 
-@row("FP05")
 def test_a_limit_that_leaves_no_room_is_refused_at_start(tmp_path, emulator):
     env = {**emulator.config(), "BFF_LISTEN": "127.0.0.1:0", "BFF_MANAGEMENT_LISTEN": "127.0.0.1:0",
            "BFF_MEMORY_MAX_BYTES": str(4 * MIB)}

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "config/memory_fit.h"
 #include "unit.h"
 
 static struct ip ip(const char *text)
@@ -190,7 +191,7 @@ END_TEST
 /* What the kernel may keep for a client that reads nothing, or sends while nobody reads. */
 START_TEST(accepted_sockets_have_small_buffers)
 {
-    enum { KERNEL_BYTES_MAX = 128 * 1024 };
+    enum { KERNEL_BYTES_MAX = 2 * CLIENT_SOCKET_BUFFER_BYTES };
     struct listen_address at;
     struct err_text err;
     int listener = -1;
