@@ -1,26 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows that need a whole scene: the programs of tests/stress in their quick form. `./dev long` runs the long one."""
-import os
 import re
-import subprocess
-import sys
 
 from faults.marks import row
-from harness.paths import BUILD, ROOT
-
-TIMEOUT_S = 240  # never reached: a machine that stands still
+from faults.quick import run_quick
 
 
-def quick(name, record, *arguments):
+def quick(name, record):
     """Runs it, shows what it said, and records its figures."""
-    # timeout(1) ends it by SIGTERM, upon which it ends what it has started.
-    ran = subprocess.run(["timeout", str(TIMEOUT_S), sys.executable, ROOT / "tests" / "stress" / f"{name}.py", "--quick",
-                          *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL,
-                         env={**os.environ, "BFF_BUILD_DIR": str(BUILD)})
-    print(ran.stdout + ran.stderr)
-    assert ran.returncode == 0 and ran.stdout.endswith(f"{name}: passed\n"), ran.stdout + ran.stderr
     for figure in re.findall(r"^  (\d+ requests in .*|.*\d+ executed.*|.*s of weather|killed at random: \d+ calls)",
-                             ran.stdout, re.M):
+                             run_quick(name), re.M):
         record(figure)
 
 
