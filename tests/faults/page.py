@@ -62,7 +62,8 @@ def _result(run, row):
         return "cannot run"
     if not came_to:
         return ""
-    return "<br>".join([came_to["result"], *came_to["figures"]])
+    not_here = [f"cannot run here: {reason}" for reason in came_to.get("not_here", ())]
+    return "<br>".join([came_to["result"], *not_here, *came_to["figures"]])
 
 
 def page(root):
