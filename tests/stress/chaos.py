@@ -72,6 +72,7 @@ class Weather:
         self.counts = {}
         self.busy = {replica.name: threading.Lock() for replica in replicas}
         self.restarting = None
+        self.over = threading.Event()
         self.failure = None
         self.rotated_at_s = []
         self.away = set()
@@ -90,10 +91,15 @@ class Weather:
 
     def calm(self):
         self.emulator.clear_faults()
-        if self.restarting:
-            self.restarting.join()
+        self.stop()
         if self.failure:
             raise self.failure
+
+    def stop(self):
+        """A replica that is being restarted is one that can be stopped, afterwards."""
+        self.over.set()
+        if self.restarting:
+            self.restarting.join()
 
     # ---- the vendor
 
@@ -151,6 +157,8 @@ class Weather:
     def _restart(self, replica, hup_before):
         try:
             with self.busy[replica.name]:
+                if self.over.is_set():
+                    return
                 replica.configure({})
                 if hup_before:
                     replica.reload()
@@ -233,6 +241,7 @@ def weather(options, seconds, emulator, replicas, haproxy, users, running):
     fds_before = max(descriptors(replica.service.pid) for replica in replicas)
     crowd = Crowd(haproxy.address, users, processes=1, pause_s=PAUSE_S)
     running.append(crowd)
+    running.append(sky)
     sky.run(seconds)
     calls = crowd.finish()
     say(f"{seconds:.0f} s of weather: " + ", ".join(f"{name} {count}" for name, count in sorted(sky.counts.items())))
