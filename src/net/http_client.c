@@ -249,7 +249,7 @@ void client_collect(struct http_client *c)
         if (call)
             on_transfer_done(call, m->data.result);
         else
-            client_list_ended(c, m->data.result);
+            client_list_ended(c, (int)m->data.result);
     }
     admit_waiting(c);
 }
