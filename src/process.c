@@ -20,7 +20,12 @@ enum {
 };
 
 /* What libraries may still see. A name that ends in '*' stands for all that begin so. Left out on
- * purpose: SSLKEYLOGFILE, *_proxy, SSL_CERT_*, OPENSSL_CONF, CURL_CA_BUNDLE, LD_*. */
+ * purpose, for whoever sets one of these for the process would steer what only the configuration
+ * shall: SSLKEYLOGFILE (writes the keys of TLS connections into a file), *_proxy and CURL_* (send
+ * calls elsewhere), SSL_CERT_*, OPENSSL_* and CURL_CA_BUNDLE (trust others, load modules),
+ * GCONV_PATH and NLSPATH (load modules and formats), RES_OPTIONS, LOCALDOMAIN and HOSTALIASES (find
+ * other hosts), MALLOC_* and GLIBC_TUNABLES (the allocator), LD_* (for programs started later;
+ * there are none). */
 static const char *const ALLOWED[] = {"PATH", "TZ", "LANG", "LC_*", "NOTIFY_SOCKET", "LISTEN_*"};
 
 static bool is_allowed(struct str key)
@@ -73,14 +78,25 @@ void process_free_environment(char **copy)
     free(copy);
 }
 
-void process_overwrite_secrets(char **entries)
+static void overwrite_values(char **entries, bool (*of)(struct str key))
 {
     for (size_t i = 0; entries && entries[i]; i++) {
         const struct str key = key_of(entries[i]);
         char *value = entries[i] + key.len;
-        if (config_key_is_secret(key) && *value == '=')
+        if (*value == '=' && of(key))
             crypto_cleanse(value + 1, strlen(value + 1));
     }
+}
+
+void process_overwrite_secrets(char **entries)
+{
+    overwrite_values(entries, config_key_is_secret);
+}
+
+/* A secret may stand under a misspelt name, or be meant for others and here by mistake. */
+static bool is_not_allowed(struct str key)
+{
+    return !is_allowed(key);
 }
 
 static bool replace_environment(char **allowed)
@@ -103,7 +119,7 @@ char **process_take_environment(void)
     char **ours = copy_entries(environ, is_ours);
     char **allowed = copy_entries(environ, is_allowed);
 
-    process_overwrite_secrets(environ);
+    overwrite_values(environ, is_not_allowed);
     const bool good = ours && allowed && replace_environment(allowed);
     process_free_environment(allowed);
     if (good)

@@ -10,9 +10,9 @@
 #include "base/str.h"
 
 /* Takes the BFF_ variables out of the environment as a private copy (NULL-terminated array;
- * free with process_free_environment()), overwrites the secrets among them where the system shows
- * them (/proc/PID/environ), and leaves in the environment only an allow-list: nothing that steers
- * TLS, proxies or the loader of libraries. NULL: out of memory. */
+ * free with process_free_environment()) and leaves in the environment only an allow-list: nothing
+ * that steers TLS, proxies, names or the loader of libraries. The values of all others are
+ * overwritten where the system shows them (/proc/PID/environ). NULL: out of memory. */
 NODISCARD char **process_take_environment(void);
 void process_free_environment(char **copy); /* cleanses; accepts NULL */
 /* Overwrites the values of the secrets among the entries, in place. Accepts NULL. */

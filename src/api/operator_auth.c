@@ -7,6 +7,7 @@
 
 #include "api/bearer.h"
 #include "base/crypto.h"
+#include "base/secret.h"
 
 enum { FILE_BYTES_MAX = 64 * 1024 };
 
@@ -78,7 +79,7 @@ static enum err parse_lines(struct operator_keys *k, struct str text, const char
 enum err operator_keys_parse(struct str text, const char *where, struct operator_keys **ret,
                              struct err_text *reterr)
 {
-    struct operator_keys *k = calloc(1, sizeof *k);
+    struct operator_keys *k = secret_alloc(sizeof *k);
     if (!k)
         return err_set(reterr, ERR_NO_MEMORY, "out of memory");
     const enum err e = parse_lines(k, text, where, reterr);
@@ -113,7 +114,7 @@ enum err operator_keys_load(const char *file, struct operator_keys **ret, struct
 
 void operator_keys_free(struct operator_keys *k)
 {
-    free(k);
+    secret_free(k);
 }
 
 const char *operator_keys_find(const struct operator_keys *k, struct str key)

@@ -16,7 +16,7 @@ NODISCARD enum err operator_keys_load(const char *file, struct operator_keys **r
 /* The same from text; `where` names its origin in errors. */
 NODISCARD enum err operator_keys_parse(struct str text, const char *where,
                                        struct operator_keys **ret, struct err_text *reterr);
-void operator_keys_free(struct operator_keys *k); /* accepts NULL */
+void operator_keys_free(struct operator_keys *k); /* overwrites; accepts NULL */
 /* The name that belongs to the key; NULL: none. Every row is compared, in constant time. */
 const char *operator_keys_find(const struct operator_keys *k, struct str key);
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "commands/commands.h"
 #include "notify.h"
 #include "process.h"
@@ -114,6 +115,8 @@ static bool drain(struct service *s, int first_signal)
     return true;
 }
 
+/* Lets go of the settings: the service keeps them as long as it goes by them, and the secrets of
+ * old ones shall not outlast that. */
 static int run(struct settings *settings, const struct listeners *listeners,
                const struct config_inputs *inputs)
 {
@@ -122,6 +125,7 @@ static int run(struct settings *settings, const struct listeners *listeners,
         LOG_S("bff.upstream_url", config->upstream_url), LOG_I("bff.workers", config->workers),
         LOG_I("process.pid", (int64_t)getpid()));
     struct service *s = service_start(settings, listeners, stderr);
+    settings_unref(settings);
     if (!s)
         return EXIT_CONFIG;
 
@@ -135,14 +139,29 @@ static int run(struct settings *settings, const struct listeners *listeners,
     return EXIT_GOOD;
 }
 
+/* The service runs without, for a container's limit is not always the operator's to raise. */
+static void warn_of_unlocked_secrets(void)
+{
+    const struct secret_usage usage = secret_usage();
+
+    if (usage.unlocked_bytes > 0)
+        LOG(LOG_WARN, "secret.not_locked",
+            "Secrets could not be locked in memory and may be written to swap: raise "
+            "RLIMIT_MEMLOCK",
+            LOG_I("bff.secret.locked_bytes", (int64_t)usage.locked_bytes),
+            LOG_I("bff.secret.unlocked_bytes", (int64_t)usage.unlocked_bytes));
+}
+
 static int serve(struct settings *settings, const struct listeners *listeners,
                  const struct config_inputs *inputs, const struct notes *notes)
 {
     if (!telemetry_start(settings->config, settings->resources.seal)) {
+        settings_unref(settings);
         (void)fputs("cannot start log and metrics: no memory or threads\n", stderr);
         return EXIT_FAILED;
     }
     log_notes(notes);
+    warn_of_unlocked_secrets();
     const int code = run(settings, listeners, inputs);
     telemetry_stop();
     return code;
@@ -173,7 +192,6 @@ int command_serve(const struct invocation *in)
     else
         (void)fputs(notes.text, stderr);
 
-    settings_unref(settings);
     free(notes.text);
     crypto_finish();
     return code;

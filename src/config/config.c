@@ -154,7 +154,7 @@ static void keep_secrets_of_environment(struct config_loaded *c, const struct co
     for (size_t i = 0; i < OPT_COUNT; i++) {
         const struct raw_value *raw = &before->raws[i];
         if (option_is_secret((enum option_id)i) && raw->source == SOURCE_ENVIRONMENT)
-            raw_set(&c->raws[i], str_of(raw->text), raw->source, raw->where);
+            raw_set_secret(&c->raws[i], str_of(raw->text), raw->source, raw->where);
     }
 }
 

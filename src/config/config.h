@@ -62,13 +62,13 @@ struct config {
     bool upstream_http2;
     bool allow_insecure_upstream;
     char *client_id;
-    char *client_secret; /* secret */
+    char *client_secret; /* in memory for secrets (base/secret.h) */
     enum client_auth client_auth;
     char *client_key_file, *client_key_id, *client_cert_file;
     enum jws_alg client_assertion_alg; /* RS256 only for now */
     char *client_assertion_audience;   /* effective: the token URL when not set */
     char *admin_client_id;
-    char *admin_client_secret; /* secret */
+    char *admin_client_secret; /* likewise */
     char *tenant_id;
     bool tenant_claim_required;
     struct str_list access_token_audiences;

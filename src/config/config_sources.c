@@ -3,6 +3,8 @@
  * strongest to the weakest, so a text that is there already stays. */
 #include "config/config_sources.h"
 
+#include "base/secret.h"
+
 enum { FILE_BYTES_MAX = 64 * 1024, WHERE_BYTES = 512 };
 
 #define CONFIG_FILE_KEY "BFF_CONFIG"
@@ -22,9 +24,22 @@ void raw_set(struct raw_value *raw, struct str text, enum config_source source, 
     raw->source = source;
 }
 
+void raw_set_secret(struct raw_value *raw, struct str text, enum config_source source,
+                    const char *where)
+{
+    raw_clear(raw);
+    *raw = (struct raw_value){.text = config_copy_secret(text),
+                              .where = config_copy(str_of(where)),
+                              .source = source,
+                              .is_secret = true};
+}
+
 void raw_clear(struct raw_value *raw)
 {
-    config_free_text(raw->text);
+    if (raw->is_secret)
+        secret_free(raw->text);
+    else
+        config_free_text(raw->text);
     free(raw->where);
     *raw = (struct raw_value){0};
 }
@@ -35,7 +50,11 @@ static void offer(struct collector *c, enum option_id id, struct str text,
     struct raw_value *raw = &c->raws[id];
 
     /* Of two equal flags the last counts, as on any command line. */
-    if (!raw->text || (source == SOURCE_FLAG && raw->source == SOURCE_FLAG))
+    if (raw->text && !(source == SOURCE_FLAG && raw->source == SOURCE_FLAG))
+        return;
+    if (option_is_secret(id))
+        raw_set_secret(raw, text, source, where);
+    else
         raw_set(raw, text, source, where);
 }
 

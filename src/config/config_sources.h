@@ -11,10 +11,14 @@ struct raw_value {
     char *text;  /* owned; NULL: not set */
     char *where; /* owned; "environment", "flag --listen", "/etc/bff.conf:3" */
     enum config_source source;
+    bool is_secret; /* text lies in memory for secrets */
 };
 
 /* raws has OPT_COUNT zeroed entries. Flags win over the environment, and that over the file. */
 void config_collect(const struct config_inputs *in, struct problems *problems,
                     struct raw_value *raws);
 void raw_set(struct raw_value *raw, struct str text, enum config_source source, const char *where);
+/* The same for a secret. */
+void raw_set_secret(struct raw_value *raw, struct str text, enum config_source source,
+                    const char *where);
 void raw_clear(struct raw_value *raw);

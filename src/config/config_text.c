@@ -7,6 +7,7 @@
 #include <stdarg.h>
 
 #include "base/crypto.h"
+#include "base/secret.h"
 
 bool option_wrong(struct option_problem *reterr, const char *format, ...)
 {
@@ -35,6 +36,11 @@ char *config_copy(struct str text)
         memcpy(copy, text.ptr, text.len);
     copy[text.len] = '\0';
     return copy;
+}
+
+char *config_copy_secret(struct str text)
+{
+    return or_die(secret_copy(text));
 }
 
 void *config_table(size_t rows, size_t row_bytes)

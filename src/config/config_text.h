@@ -19,10 +19,12 @@ struct option_problem {
 /* Always false, for `return option_wrong(...)`. */
 bool option_wrong(struct option_problem *reterr, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* These two end the process when memory is out, for they run at start only. */
+/* These end the process when memory is out, for they run at start only. */
 NODISCARD char *config_copy(struct str text);
 NODISCARD void *config_table(size_t rows, size_t row_bytes); /* zeroed */
 void config_free_text(char *text);                           /* cleanses; accepts NULL */
+/* In memory for secrets; free with secret_free(). */
+NODISCARD char *config_copy_secret(struct str text);
 
 /* Whole file as text. NULL: *reterr says why (unreadable, too large, NUL inside). Free with
  * config_free_text(). */

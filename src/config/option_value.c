@@ -2,6 +2,8 @@
  * One reader a kind of option: text in, member of struct config out. See option_value.h. */
 #include "config/option_value.h"
 
+#include "base/secret.h"
+
 enum { SECRET_BYTES_MAX = 4096, LIST_ITEMS_MAX = 64 };
 
 bool option_not_allowed(enum option_id id, struct option_problem *reterr)
@@ -29,14 +31,28 @@ bool option_next_entry(struct str *rest, struct str *ret)
     return true;
 }
 
-static bool read_text(enum option_id id, struct str text, void *member,
-                      struct option_problem *reterr)
+static bool is_good_text(enum option_id id, struct str text, struct option_problem *reterr)
 {
     if (str_has_control(text) || !str_is_utf8(text))
         return option_wrong(reterr, "it has control characters or is not UTF-8");
-    if (text.len > (size_t)OPTIONS[id].max)
-        return option_not_allowed(id, reterr);
+    return text.len <= (size_t)OPTIONS[id].max || option_not_allowed(id, reterr);
+}
+
+static bool read_text(enum option_id id, struct str text, void *member,
+                      struct option_problem *reterr)
+{
+    if (!is_good_text(id, text, reterr))
+        return false;
     *(char **)member = config_copy(text);
+    return true;
+}
+
+static bool read_secret(enum option_id id, struct str text, void *member,
+                        struct option_problem *reterr)
+{
+    if (!is_good_text(id, text, reterr))
+        return false;
+    *(char **)member = config_copy_secret(text);
     return true;
 }
 
@@ -229,21 +245,19 @@ static bool read_secret_file(enum option_id id, struct str text, void *member,
 {
     struct option_problem cause = {0};
     AUTO_FREE char *path = config_copy(text);
-    char *secret = config_read_file(path, SECRET_BYTES_MAX, &cause);
+    char *content = config_read_file(path, SECRET_BYTES_MAX, &cause);
 
-    if (!secret)
+    if (!content)
         return option_wrong(reterr, "the file %.200s", cause.text);
-    strip_newline(secret);
-    if (secret[0] == '\0')
+    strip_newline(content);
+    if (content[0] == '\0')
         (void)option_wrong(reterr, "the file is empty; it must hold the secret");
-    else if (str_has_control(str_of(secret)) || !str_is_utf8(str_of(secret)))
+    else if (str_has_control(str_of(content)) || !str_is_utf8(str_of(content)))
         (void)option_wrong(reterr, "the file has control characters or more than one line");
-    else {
-        *(char **)member = secret;
-        return true;
-    }
-    config_free_text(secret);
-    return false;
+    else
+        *(char **)member = config_copy_secret(str_of(content));
+    config_free_text(content);
+    return *(char **)member != NULL;
 }
 
 typedef bool read_fn(enum option_id id, struct str text, void *member,
@@ -253,7 +267,7 @@ static read_fn *const READERS[OPTION_KIND_COUNT] = {
     [OPTION_ADDRESS] = read_text,
     [OPTION_TEXT] = read_text,
     [OPTION_FILE] = read_text,
-    [OPTION_SECRET] = read_text,
+    [OPTION_SECRET] = read_secret,
     [OPTION_SECRET_FILE] = read_secret_file,
     [OPTION_NUMBER] = read_number,
     [OPTION_BOOL] = read_bool,
@@ -285,7 +299,12 @@ static bool is_text_kind(enum option_kind kind)
 {
     read_fn *const reader = READERS[kind];
     return reader == read_text || reader == option_read_url || reader == option_read_origin ||
-           reader == read_region || reader == read_secret_file;
+           reader == read_region;
+}
+
+static bool is_secret_kind(enum option_kind kind)
+{
+    return kind == OPTION_SECRET || kind == OPTION_SECRET_FILE;
 }
 
 void option_clear(enum option_id id, struct config *config)
@@ -297,6 +316,9 @@ void option_clear(enum option_id id, struct config *config)
         option_clear_issuers(config);
     } else if (o->kind == OPTION_LIST) {
         list_clear(member);
+    } else if (is_secret_kind(o->kind)) {
+        secret_free(*(char **)member);
+        *(char **)member = NULL;
     } else if (is_text_kind(o->kind)) {
         config_free_text(*(char **)member);
         *(char **)member = NULL;

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "base/secret.h"
 #include "identity/keeper_internal.h"
 #include "observe/metrics.h"
 
@@ -380,9 +381,7 @@ static void free_keeper(struct keeper *k)
     free(k->issuers);
     free(k->token_url);
     loop_destroy(k->loop);
-    if (k->client_key)
-        crypto_cleanse(k->client_key, k->client_key_len);
-    free(k->client_key);
+    secret_free(k->client_key);
     (void)pthread_mutex_destroy(&k->lock);
     free(k);
 }

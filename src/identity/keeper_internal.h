@@ -105,7 +105,7 @@ struct keeper {
     struct http_client *client;
     pthread_t thread;
     bool thread_started;
-    char *client_key; /* owned, cleansed */
+    char *client_key; /* owned: secret_alloc() */
     size_t client_key_len;
 
     /* the keeper's thread alone */

@@ -3,7 +3,7 @@
  * is exchanged in one turn of its loop. (fault row FK07) */
 #include <stdlib.h>
 
-#include "base/crypto.h"
+#include "base/secret.h"
 #include "base/log.h"
 #include "identity/keeper_internal.h"
 #include "net/loop_call.h"
@@ -132,8 +132,6 @@ enum err keeper_reload(struct keeper *k, const struct config *config, const stru
             return e;
     }
     const enum err e = loop_call(k->loop, on_reload, &r, reterr);
-    if (r.client_key)
-        crypto_cleanse(r.client_key, r.client_key_len);
-    free(r.client_key);
+    secret_free(r.client_key);
     return e;
 }

@@ -9,6 +9,7 @@
 
 #include "base/base64.h"
 #include "base/crypto.h"
+#include "base/secret.h"
 
 enum {
     SEAL_VERSION = 1,
@@ -131,7 +132,7 @@ static enum err random_key(struct seal_ring *r, struct err_text *reterr)
 
 enum err seal_ring_load(const char *file, struct seal_ring **ret, struct err_text *reterr)
 {
-    struct seal_ring *r = calloc(1, sizeof(*r));
+    struct seal_ring *r = secret_alloc(sizeof(*r));
 
     if (!r)
         return ERR_NO_MEMORY;
@@ -146,7 +147,7 @@ enum err seal_ring_load(const char *file, struct seal_ring **ret, struct err_tex
 
 struct seal_ring *seal_ring_copy(const struct seal_ring *r)
 {
-    struct seal_ring *copy = malloc(sizeof(*copy));
+    struct seal_ring *copy = secret_alloc(sizeof(*copy));
 
     if (copy)
         *copy = *r;
@@ -155,10 +156,7 @@ struct seal_ring *seal_ring_copy(const struct seal_ring *r)
 
 void seal_ring_free(struct seal_ring *r)
 {
-    if (!r)
-        return;
-    crypto_cleanse(r, sizeof(*r));
-    free(r);
+    secret_free(r);
 }
 
 bool seal_ring_derive(const struct seal_ring *r, struct str label, uint8_t out[32])

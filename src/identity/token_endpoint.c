@@ -10,6 +10,7 @@
 #include "base/base64.h"
 #include "base/crypto.h"
 #include "base/json.h"
+#include "base/secret.h"
 
 enum {
     ASSERTION_LIFE_S = 60,
@@ -34,16 +35,17 @@ enum err client_key_load(const char *path, char **ret_pem, size_t *ret_len, stru
         return err_set(reterr, ERR_INTERNAL, "the client key file %s cannot be read", path);
     /* Unbuffered: no copy of the key is left in the stream. */
     (void)setvbuf(file, NULL, _IONBF, 0);
-    char *pem = calloc(1, KEY_FILE_BYTES_MAX + 1);
-    const size_t len = pem ? fread(pem, 1, KEY_FILE_BYTES_MAX + 1, file) : 0;
+    char *read_in = malloc(KEY_FILE_BYTES_MAX + 1);
+    const size_t len = read_in ? fread(read_in, 1, KEY_FILE_BYTES_MAX + 1, file) : 0;
+    const bool fits = len > 0 && len <= KEY_FILE_BYTES_MAX;
     (void)fclose(file);
+    char *pem = fits ? secret_copy((struct str){read_in, len}) : NULL;
+    crypto_cleanse(read_in, len);
+    free(read_in);
+    if (read_in && !fits)
+        return err_set(reterr, ERR_INTERNAL, "the client key file %s is empty or too large", path);
     if (!pem)
         return ERR_NO_MEMORY;
-    if (len == 0 || len > KEY_FILE_BYTES_MAX) {
-        crypto_cleanse(pem, len);
-        free(pem);
-        return err_set(reterr, ERR_INTERNAL, "the client key file %s is empty or too large", path);
-    }
     *ret_pem = pem;
     *ret_len = len;
     return ERR_OK;

@@ -36,9 +36,11 @@ START_TEST(only_an_allow_list_stays_in_the_environment)
     char path[] = "PATH=/bin", zone[] = "TZ=UTC", language[] = "LC_ALL=C", fds[] = "LISTEN_FDS=1",
          proxy[] = "https_proxy=http://x", keylog[] = "SSLKEYLOGFILE=/x",
          conf[] = "OPENSSL_CONF=/x", certs[] = "SSL_CERT_DIR=/x", preload[] = "LD_PRELOAD=/x",
-         prefix[] = "PATHS=1", odd[] = "odd", ours[] = "BFF_LISTEN=x";
-    char *entries[] = {path,  zone,    language, fds, proxy, keylog, conf,
-                       certs, preload, prefix,   odd, ours,  NULL};
+         prefix[] = "PATHS=1", odd[] = "odd", ours[] = "BFF_LISTEN=x", modules[] = "GCONV_PATH=/x",
+         heap[] = "MALLOC_CHECK_=3", tunables[] = "GLIBC_TUNABLES=x", curl[] = "CURL_HOME=/x",
+         hosts[] = "HOSTALIASES=/x";
+    char *entries[] = {path,   zone, language, fds,     proxy, keylog,   conf, certs, preload,
+                       prefix, odd,  ours,     modules, heap,  tunables, curl, hosts, NULL};
     set_environment(entries);
 
     char **taken = process_take_environment();
@@ -54,11 +56,13 @@ START_TEST(only_an_allow_list_stays_in_the_environment)
 }
 END_TEST
 
-START_TEST(secrets_are_copied_and_then_overwritten_in_place)
+START_TEST(values_are_copied_and_then_overwritten_in_place)
 {
     char secret[] = "BFF_CLIENT_SECRET=s3cret", admin[] = "BFF_ADMIN_CLIENT_SECRET=s3cret",
-         file[] = "BFF_CLIENT_SECRET_FILE=/run/secret", other[] = "BFF_CLIENT_ID=app";
-    char *entries[] = {secret, admin, file, other, NULL};
+         file[] = "BFF_CLIENT_SECRET_FILE=/run/secret", other[] = "BFF_CLIENT_ID=app",
+         misspelt[] = "BFF_CLIENT_SECERT=s3cret", strange[] = "AWS_SECRET_ACCESS_KEY=s3cret",
+         path[] = "PATH=/bin";
+    char *entries[] = {secret, admin, file, other, misspelt, strange, path, NULL};
     set_environment(entries);
 
     char **taken = process_take_environment();
@@ -67,8 +71,11 @@ START_TEST(secrets_are_copied_and_then_overwritten_in_place)
     ck_assert(has_entry(taken, "BFF_ADMIN_CLIENT_SECRET=s3cret"));
     ck_assert_ptr_null(memmem(secret, sizeof(secret), "s3cret", 6));
     ck_assert_ptr_null(memmem(admin, sizeof(admin), "s3cret", 6));
-    ck_assert_str_eq(file, "BFF_CLIENT_SECRET_FILE=/run/secret");
-    ck_assert_str_eq(other, "BFF_CLIENT_ID=app");
+    ck_assert_ptr_null(memmem(misspelt, sizeof(misspelt), "s3cret", 6));
+    ck_assert_ptr_null(memmem(strange, sizeof(strange), "s3cret", 6));
+    ck_assert_str_eq(file, "BFF_CLIENT_SECRET_FILE=");
+    ck_assert_str_eq(other, "BFF_CLIENT_ID=");
+    ck_assert_str_eq(path, "PATH=/bin");
 
     process_overwrite_secrets(taken);
     ck_assert(!has_entry(taken, "BFF_CLIENT_SECRET=s3cret"));
@@ -120,7 +127,7 @@ int main(void)
 {
     TCase *t = tcase_create("process");
     tcase_add_test(t, only_an_allow_list_stays_in_the_environment);
-    tcase_add_test(t, secrets_are_copied_and_then_overwritten_in_place);
+    tcase_add_test(t, values_are_copied_and_then_overwritten_in_place);
     tcase_add_test(t, a_hardened_process_leaves_no_core_and_gains_no_rights);
     tcase_add_test(t, the_descriptor_limit_rises_to_the_hard_one);
     tcase_add_test(t, blocked_signals_are_read_one_by_one);
