@@ -168,6 +168,7 @@ static sigset_t handled_signals(void)
     (void)sigaddset(&set, SIGINT);
     (void)sigaddset(&set, SIGQUIT);
     (void)sigaddset(&set, SIGHUP);
+    (void)sigaddset(&set, SIGIO);
     return set;
 }
 

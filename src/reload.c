@@ -12,6 +12,8 @@ enum reload_result { RELOAD_OK, RELOAD_REFUSED, RELOAD_IGNORED };
 static const char *const RESULT_LABELS[] = {
     [RELOAD_OK] = "ok", [RELOAD_REFUSED] = "refused", [RELOAD_IGNORED] = "ignored", "_OTHER"};
 
+static const char *const TRIGGERS[] = {[RELOAD_BY_SIGNAL] = "signal", [RELOAD_BY_FILES] = "files"};
+
 void reload_register_metrics(void)
 {
     metric_label_values(M_CONFIG_RELOAD, "result", RESULT_LABELS, ARRAY_LEN(RESULT_LABELS));
@@ -20,11 +22,12 @@ void reload_register_metrics(void)
 void reload_note_start(void)
 {
     metric_set(M_CONFIG_LOADED_AT, 0, clock_wall_s());
+    metric_set(M_CONFIG_RELOAD_OK, 0, 1);
 }
 
 /* What was printed, a log line for each problem: keys and places, never a secret. Notes and
  * warnings were told at start. */
-static void log_problems(const char *text)
+static void log_problems(const char *text, enum reload_trigger trigger)
 {
     for (const char *line = text; *line != '\0';) {
         const size_t len = strcspn(line, "\n");
@@ -32,23 +35,27 @@ static void log_problems(const char *text)
         if (!str_starts_with(problem, STR("note:")) && !str_starts_with(problem, STR("warning:")))
             LOG(LOG_ERROR, "config.reload",
                 "The new configuration is refused; the old one stays in use",
-                LOG_S("event.outcome", "failure"), LOG_STR("error.reason", problem));
+                LOG_S("event.outcome", "failure"), LOG_S("config.trigger", TRIGGERS[trigger]),
+                LOG_STR("error.reason", problem));
         line += line[len] == '\n' ? len + 1 : len;
     }
 }
 
-static void refuse(const char *problems)
+static void refuse(const char *problems, enum reload_trigger trigger)
 {
+    metric_set(M_CONFIG_RELOAD_OK, 0, 0);
     metric_add(M_CONFIG_RELOAD, RELOAD_REFUSED, 0, 1);
-    log_problems(problems);
+    log_problems(problems, trigger);
 }
 
-static void tell_success(const char *changed)
+static void tell_success(const char *changed, enum reload_trigger trigger)
 {
+    metric_set(M_CONFIG_RELOAD_OK, 0, 1);
     metric_add(M_CONFIG_RELOAD, RELOAD_OK, 0, 1);
     metric_set(M_CONFIG_LOADED_AT, 0, clock_wall_s());
     LOG(LOG_INFO, "config.reload", "The configuration was read again and is in use",
-        LOG_S("event.outcome", "success"), LOG_S("config.changed", changed));
+        LOG_S("event.outcome", "success"), LOG_S("config.trigger", TRIGGERS[trigger]),
+        LOG_S("config.changed", changed));
 }
 
 void reload_ignore(void)
@@ -58,7 +65,8 @@ void reload_ignore(void)
         LOG_S("event.outcome", "failure"), LOG_S("error.reason", "the service ends"));
 }
 
-static void log_changes(const struct config_loaded *before, const struct config_loaded *after)
+static void log_changes(const struct config_loaded *before, const struct config_loaded *after,
+                        enum reload_trigger trigger)
 {
     char *keys = NULL;
     size_t len = 0;
@@ -68,20 +76,22 @@ static void log_changes(const struct config_loaded *before, const struct config_
         config_print_changes(before, after, out);
         (void)fclose(out);
     }
-    tell_success(keys);
+    tell_success(keys, trigger);
     free(keys);
 }
 
 /* At the more talkative of the two levels, lest a change of the level hide itself. */
-static void log_change(const struct settings *before, const struct settings *after)
+static void log_change(const struct settings *before, const struct settings *after,
+                       enum reload_trigger trigger)
 {
     if (after->config->log_level < before->config->log_level)
         log_set_level(after->config->log_level);
-    log_changes(before->loaded, after->loaded);
+    log_changes(before->loaded, after->loaded, trigger);
     log_set_level(after->config->log_level);
 }
 
-static bool try_reload(struct service *s, const struct config_inputs *inputs, FILE *errors)
+static bool try_reload(struct service *s, const struct config_inputs *inputs,
+                       enum reload_trigger trigger, FILE *errors)
 {
     struct settings *settings = NULL, *before = settings_ref(service_settings(s));
     struct err_text problem = {0};
@@ -90,7 +100,7 @@ static bool try_reload(struct service *s, const struct config_inputs *inputs, FI
     if (good) {
         good = service_reload(s, settings, &problem) == ERR_OK;
         if (good)
-            log_change(before, settings);
+            log_change(before, settings, trigger);
         else
             (void)fputs(problem.text[0] ? problem.text : "out of memory", errors);
         settings_unref(settings);
@@ -99,19 +109,19 @@ static bool try_reload(struct service *s, const struct config_inputs *inputs, FI
     return good;
 }
 
-void reload(struct service *s, const struct config_inputs *inputs)
+void reload(struct service *s, const struct config_inputs *inputs, enum reload_trigger trigger)
 {
     char *problems = NULL;
     size_t len = 0;
     FILE *errors = open_memstream(&problems, &len);
 
     if (!errors) {
-        refuse("out of memory");
+        refuse("out of memory", trigger);
         return;
     }
-    const bool good = try_reload(s, inputs, errors);
+    const bool good = try_reload(s, inputs, trigger, errors);
     (void)fclose(errors);
     if (!good)
-        refuse(problems ? problems : "out of memory");
+        refuse(problems ? problems : "out of memory", trigger);
     free(problems);
 }

@@ -12,6 +12,7 @@ from harness.device import Phone
 from harness.emulator import Emulator
 from harness.hostile import Hostile
 from harness.paths import EMULATOR, SERVICE
+from harness.reloadable import Reloadable
 from harness.scene import Scene
 from harness.service import Service
 from harness.stopping import stop_all
@@ -127,6 +128,17 @@ def bff(tmp_path, keep):
         directory = tmp_path / f"service-{next(numbers)}"
         directory.mkdir()
         return keep(Service(directory, upstream, config, arguments, wait_ready, wrap=wrap))
+
+    return start
+
+
+@pytest.fixture
+def reloadable(bff, tmp_path):
+    """reloadable(upstream, BFF_X=value, ..., config={...}) -> a service (`.service`) with the values in a
+    file that the test may change; watch=True: the service watches it."""
+
+    def start(upstream, wait_ready=True, watch=False, config=None, **lines):
+        return Reloadable(bff, tmp_path, upstream, lines, wait_ready, watch, **(config or {}))
 
     return start
 

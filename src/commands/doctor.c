@@ -266,7 +266,10 @@ static void read_discovery(struct doctor *d, const struct call_answer *answer)
     }
     d->issuer = config_copy(issuer);
     d->jwks_uri = jwks_uri.len > 0 ? config_copy(jwks_uri) : NULL;
-    report_issuer(d);
+    if (d->issuer)
+        report_issuer(d);
+    else
+        bad(d, "discovery", "out of memory");
 }
 
 static void examine_discovery(struct doctor *d)

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "commands/commands.h"
+#include "file_watch.h"
 #include "notify.h"
 #include "process.h"
 #include "reload.h"
@@ -42,33 +43,54 @@ static void log_notes(const struct notes *n)
     }
 }
 
+struct serving {
+    struct service *service;
+    const struct config_inputs *inputs;
+    struct file_watch *watch;
+    bool ready;
+};
+
 /* Before it is ready there is nothing to say: READY=1 would be a lie. */
-static void reload_and_tell(struct service *s, const struct config_inputs *inputs, bool ready)
+static void reload_and_tell(struct serving *s, enum reload_trigger trigger)
 {
-    if (ready)
+    const struct timespec began = file_watch_now();
+
+    if (s->ready)
         notify_reloading();
-    reload(s, inputs);
-    if (ready)
+    file_watch_mark(s->watch);
+    reload(s->service, s->inputs, trigger);
+    file_watch_follow(s->watch, service_settings(s->service)->loaded, began);
+    if (s->ready)
         notify(READY);
 }
 
-/* Waits for a signal that ends the service, and does what a SIGHUP asks for meanwhile. */
-static int serve_until_signal(struct service *s, const struct config_inputs *inputs)
+static int64_t sooner(int64_t a_ms, int64_t b_ms)
 {
-    bool ready = false, sweep = false;
+    return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
+}
+
+/* Waits for a signal that ends the service; does meanwhile what a SIGHUP or a file that has changed
+ * asks for. */
+static int serve_until_signal(struct serving *s)
+{
+    bool sweep = false;
 
     for (;;) {
-        const int64_t wait_ms = !ready ? READY_LOOK_MS : sweep ? SWEEP_MS : -1;
-        const int signal_number = process_wait_signal(wait_ms);
-        if (signal_number == SIGHUP && !process_end_is_pending())
-            reload_and_tell(s, inputs, ready);
+        const int64_t wait_ms = !s->ready ? READY_LOOK_MS : sweep ? SWEEP_MS : -1;
+        const int signal_number =
+            process_wait_signal(sooner(wait_ms, file_watch_wait_ms(s->watch)));
+        if (signal_number == SIGIO)
+            file_watch_woken(s->watch);
         else if (signal_number != SIGHUP && signal_number != 0)
             return signal_number;
-        if (!ready && service_is_ready(s)) {
-            ready = true;
+        const bool asked = signal_number == SIGHUP;
+        if ((asked || file_watch_changed(s->watch)) && !process_end_is_pending())
+            reload_and_tell(s, asked ? RELOAD_BY_SIGNAL : RELOAD_BY_FILES);
+        if (!s->ready && service_is_ready(s->service)) {
+            s->ready = true;
             notify(READY);
         }
-        sweep = service_sweep(s);
+        sweep = service_sweep(s->service);
     }
 }
 
@@ -84,7 +106,7 @@ static int wait_for_end(int64_t wait_ms)
         const int signal_number = process_wait_signal(left_ms);
         if (signal_number == SIGHUP)
             reload_ignore();
-        else if (signal_number != 0)
+        else if (signal_number != 0 && signal_number != SIGIO)
             return signal_number;
     }
 }
@@ -118,7 +140,7 @@ static bool drain(struct service *s, int first_signal)
 /* Lets go of the settings: the service keeps them as long as it goes by them, and the secrets of
  * old ones shall not outlast that. */
 static int run(struct settings *settings, const struct listeners *listeners,
-               const struct config_inputs *inputs)
+               const struct config_inputs *inputs, struct timespec began)
 {
     const struct config *config = settings->config;
     LOG(LOG_INFO, "service.starting", "The service starts",
@@ -128,9 +150,17 @@ static int run(struct settings *settings, const struct listeners *listeners,
     settings_unref(settings);
     if (!s)
         return EXIT_CONFIG;
+    struct file_watch *watch = file_watch_start(service_settings(s)->loaded, began);
+    if (!watch) {
+        (void)fputs("cannot start: out of memory\n", stderr);
+        service_destroy(s);
+        return EXIT_CONFIG;
+    }
 
     reload_note_start();
-    const int signal_number = serve_until_signal(s, inputs);
+    struct serving serving = {.service = s, .inputs = inputs, .watch = watch};
+    const int signal_number = serve_until_signal(&serving);
+    file_watch_stop(watch);
     const bool drained = drain(s, signal_number);
     const bool left_over = service_is_busy(s);
     service_destroy(s);
@@ -153,7 +183,8 @@ static void warn_of_unlocked_secrets(void)
 }
 
 static int serve(struct settings *settings, const struct listeners *listeners,
-                 const struct config_inputs *inputs, const struct notes *notes)
+                 const struct config_inputs *inputs, const struct notes *notes,
+                 struct timespec began)
 {
     if (!telemetry_start(settings->config, settings->resources.seal)) {
         settings_unref(settings);
@@ -162,7 +193,7 @@ static int serve(struct settings *settings, const struct listeners *listeners,
     }
     log_notes(notes);
     warn_of_unlocked_secrets();
-    const int code = run(settings, listeners, inputs);
+    const int code = run(settings, listeners, inputs, began);
     telemetry_stop();
     return code;
 }
@@ -174,6 +205,7 @@ int command_serve(const struct invocation *in)
     struct settings *settings = NULL;
     struct listeners listeners;
     struct notes notes = {0};
+    const struct timespec began = file_watch_now();
 
     notes.out = open_memstream(&notes.text, &notes.len);
     if (!notes.out || !crypto_init()) {
@@ -188,7 +220,7 @@ int command_serve(const struct invocation *in)
     process_overwrite_secrets(in->envp);
     process_block_signals();
     if (code == 0)
-        code = serve(settings, &listeners, &inputs, &notes);
+        code = serve(settings, &listeners, &inputs, &notes, began);
     else
         (void)fputs(notes.text, stderr);
 

@@ -123,8 +123,11 @@ static bool parse_flags(struct verify *v, const struct invocation *in)
 /* NULL: unreadable or too large. One trailing line end is not part of the token. */
 static char *read_token(void)
 {
-    char *text = config_table(TOKEN_INPUT_BYTES_MAX + 1, 1);
+    char *text = calloc(TOKEN_INPUT_BYTES_MAX + 1, 1);
     size_t len = 0;
+
+    if (!text)
+        return NULL;
 
     for (;;) {
         const ssize_t n = read(STDIN_FILENO, text + len, TOKEN_INPUT_BYTES_MAX + 1 - len);
@@ -239,10 +242,14 @@ static int verify_token(const struct verify *v, const struct config *config)
 
 int command_verify(const struct invocation *in)
 {
-    AUTO_FREE char **flags = config_table((size_t)in->argc + 1, sizeof(char *));
+    AUTO_FREE char **flags = calloc((size_t)in->argc + 1, sizeof(char *));
     struct verify v = {.kind = TOKEN_KIND_ACCESS, .flags = flags};
     struct config_loaded *loaded = NULL;
 
+    if (!flags) {
+        (void)fputs("out of memory\n", stderr);
+        return EXIT_FAILED;
+    }
     if (!parse_flags(&v, in))
         return EXIT_USAGE;
     if (!crypto_init()) {

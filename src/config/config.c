@@ -47,7 +47,19 @@ void config_demand(struct problems *p, enum option_id id, const char *format, ..
     problem_value(p, "%s: not set: %s", OPTIONS[id].key, text);
 }
 
-static void apply_region(struct config_loaded *c)
+/* A text of ours. False: out of memory, which is told. */
+static bool set(struct config_loaded *c, struct problems *p, enum option_id id, struct str text,
+                enum config_source source, const char *where)
+{
+    struct raw_value *raw = &c->raws[id];
+    if (option_is_secret(id) ? raw_set_secret(raw, text, source, where)
+                             : raw_set(raw, text, source, where))
+        return true;
+    problem_no_memory(p, OPTIONS[id].key);
+    return false;
+}
+
+static void apply_region(struct config_loaded *c, struct problems *p)
 {
     if (!config_has(c, OPT_REGION))
         return;
@@ -58,9 +70,9 @@ static void apply_region(struct config_loaded *c)
     char where[64];
     (void)snprintf(where, sizeof(where), "region %s", region->name);
     if (!config_has(c, OPT_UPSTREAM_URL))
-        raw_set(&c->raws[OPT_UPSTREAM_URL], str_of(region->upstream_url), SOURCE_REGION, where);
+        (void)set(c, p, OPT_UPSTREAM_URL, str_of(region->upstream_url), SOURCE_REGION, where);
     if (!config_has(c, OPT_ISSUERS) && region->issuer)
-        raw_set(&c->raws[OPT_ISSUERS], str_of(region->issuer), SOURCE_REGION, where);
+        (void)set(c, p, OPT_ISSUERS, str_of(region->issuer), SOURCE_REGION, where);
 }
 
 static void read_value(struct config_loaded *c, struct problems *p, enum option_id id)
@@ -70,7 +82,7 @@ static void read_value(struct config_loaded *c, struct problems *p, enum option_
     struct option_problem problem;
 
     if (!raw->text && o->fallback)
-        raw_set(raw, str_of(o->fallback), SOURCE_DEFAULT, "default");
+        (void)set(c, p, id, str_of(o->fallback), SOURCE_DEFAULT, "default");
     if (!raw->text)
         return;
     if (raw->text[0] == '\0') {
@@ -96,9 +108,10 @@ static void refuse_doubled_secrets(struct config_loaded *c, struct problems *p)
     }
 }
 
-static void derive(struct config_loaded *c, enum option_id id, const char *format, ...)
-    PRINTF_LIKE(3, 4);
-static void derive(struct config_loaded *c, enum option_id id, const char *format, ...)
+static void derive(struct config_loaded *c, struct problems *p, enum option_id id,
+                   const char *format, ...) PRINTF_LIKE(4, 5);
+static void derive(struct config_loaded *c, struct problems *p, enum option_id id,
+                   const char *format, ...)
 {
     char text[DERIVED_BYTES];
     struct option_problem problem;
@@ -108,9 +121,12 @@ static void derive(struct config_loaded *c, enum option_id id, const char *forma
     const int len = vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     option_clear(id, &c->config);
-    raw_set(&c->raws[id], str_of(text), SOURCE_DERIVED, "derived");
-    if (len >= (int)sizeof(text) || !option_read(id, str_of(text), &c->config, &problem))
-        c->bad[id] = true;
+    if (!set(c, p, id, str_of(text), SOURCE_DERIVED, "derived"))
+        return;
+    if (len >= (int)sizeof(text))
+        config_refuse(c, p, id, "it is too long");
+    else if (!option_read(id, str_of(text), &c->config, &problem))
+        config_refuse(c, p, id, "%s", problem.text);
 }
 
 static int workers_for(int cpus)
@@ -127,51 +143,64 @@ static int64_t default_workers(const struct config_loaded *before)
     return workers_for(cpu_count());
 }
 
-static void derive_values(struct config_loaded *c, const struct config_loaded *before)
+static void derive_values(struct config_loaded *c, const struct config_loaded *before,
+                          struct problems *p)
 {
     struct config *config = &c->config;
     const char *token_path =
         config->client_auth == CLIENT_AUTH_TLS ? "/cis/oidc/token" : "/oidc/token";
 
     if (config->upstream_url && !config_has(c, OPT_TOKEN_URL))
-        derive(c, OPT_TOKEN_URL, "%s%s", config->upstream_url, token_path);
+        derive(c, p, OPT_TOKEN_URL, "%s%s", config->upstream_url, token_path);
     if (config->upstream_url && !config_has(c, OPT_JWKS_URL))
-        derive(c, OPT_JWKS_URL, "%s/cis/oidc/jwks", config->upstream_url);
+        derive(c, p, OPT_JWKS_URL, "%s/cis/oidc/jwks", config->upstream_url);
     if (config->token_url && !config_has(c, OPT_CLIENT_ASSERTION_AUDIENCE))
-        derive(c, OPT_CLIENT_ASSERTION_AUDIENCE, "%s", config->token_url);
+        derive(c, p, OPT_CLIENT_ASSERTION_AUDIENCE, "%s", config->token_url);
     if (config->workers == 0 && !c->bad[OPT_WORKERS])
-        derive(c, OPT_WORKERS, "%lld", (long long)default_workers(before));
+        derive(c, p, OPT_WORKERS, "%lld", (long long)default_workers(before));
     for (size_t i = 0; i < config->issuer_count; i++) {
-        if (!config->issuers[i].jwks_url && config->jwks_url)
-            config->issuers[i].jwks_url = config_copy(str_of(config->jwks_url));
+        struct issuer *issuer = &config->issuers[i];
+        if (!issuer->jwks_url && config->jwks_url)
+            issuer->jwks_url = config_copy(str_of(config->jwks_url));
+        if (!issuer->jwks_url && config->jwks_url)
+            problem_no_memory(p, OPTIONS[OPT_ISSUERS].key);
     }
     config->log_format_given = c->raws[OPT_LOG_FORMAT].text != NULL;
 }
 
 /* They were overwritten there once they had been read. */
-static void keep_secrets_of_environment(struct config_loaded *c, const struct config_loaded *before)
+static void keep_secrets_of_environment(struct config_loaded *c, const struct config_loaded *before,
+                                        struct problems *p)
 {
     for (size_t i = 0; i < OPT_COUNT; i++) {
         const struct raw_value *raw = &before->raws[i];
         if (option_is_secret((enum option_id)i) && raw->source == SOURCE_ENVIRONMENT)
-            raw_set_secret(&c->raws[i], str_of(raw->text), raw->source, raw->where);
+            (void)set(c, p, (enum option_id)i, str_of(raw->text), raw->source, raw->where);
     }
 }
 
 int config_load(const struct config_inputs *in, FILE *errors, struct config_loaded **ret)
 {
-    struct config_loaded *c = config_table(1, sizeof(*c));
+    struct config_loaded *c = calloc(1, sizeof(*c));
     struct problems problems = {.out = errors};
 
-    config_collect(in, &problems, c->raws);
+    if (!c) {
+        problem_no_memory(&problems, "the configuration");
+        return EXIT_CONFIG;
+    }
+    const char *file = config_collect(in, &problems, c->raws);
+    c->file = file ? config_copy(str_of(file)) : NULL;
+    if (file && !c->file)
+        problem_no_memory(&problems, "the configuration");
     if (in->before)
-        keep_secrets_of_environment(c, in->before);
+        keep_secrets_of_environment(c, in->before, &problems);
     refuse_doubled_secrets(c, &problems);
-    apply_region(c);
+    apply_region(c, &problems);
     for (size_t i = 0; i < OPT_COUNT; i++)
         read_value(c, &problems, (enum option_id)i);
-    derive_values(c, in->before);
-    config_check(c, in->purpose, in->before, &problems);
+    derive_values(c, in->before, &problems);
+    if (!problems.no_memory)
+        config_check(c, in->purpose, in->before, &problems);
 
     if (problems.usage == 0 && problems.values == 0) {
         *ret = c;
@@ -189,6 +218,7 @@ void config_free(struct config_loaded *c)
         option_clear((enum option_id)i, &c->config);
         raw_clear(&c->raws[i]);
     }
+    free(c->file);
     free(c);
 }
 
@@ -229,6 +259,19 @@ void config_print_changes(const struct config_loaded *before, const struct confi
             continue;
         (void)fprintf(out, "%s%s", separator, OPTIONS[i].key);
         separator = " ";
+    }
+}
+
+void config_each_file(const struct config_loaded *c, void (*fn)(void *arg, const char *path),
+                      void *arg)
+{
+    if (c->file)
+        fn(arg, c->file);
+    for (size_t i = 0; i < OPT_COUNT; i++) {
+        const enum option_kind kind = OPTIONS[i].kind;
+        const bool names_file = kind == OPTION_FILE || kind == OPTION_SECRET_FILE;
+        if (names_file && config_has(c, (enum option_id)i))
+            fn(arg, c->raws[i].text);
     }
 }
 

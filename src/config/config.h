@@ -95,6 +95,7 @@ struct config {
     enum log_level log_level;
     enum log_format log_format;
     bool log_format_given;
+    bool config_watch;
 };
 
 enum config_source {
@@ -147,6 +148,10 @@ NODISCARD bool config_may_follow(const struct config_loaded *before,
 /* The keys whose texts differ between the two, with a space in between; not what files hold. */
 void config_print_changes(const struct config_loaded *before, const struct config_loaded *after,
                           FILE *out);
+
+/* Calls fn with the path of each file that the configuration was read from or names. */
+void config_each_file(const struct config_loaded *c, void (*fn)(void *arg, const char *path),
+                      void *arg);
 
 /* KEY=value (source) a line; secrets as "[redacted N bytes]". */
 void config_print(const struct config_loaded *c, FILE *out);

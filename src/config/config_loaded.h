@@ -10,6 +10,7 @@
 struct config_loaded {
     struct config config;
     struct raw_value raws[OPT_COUNT];
+    char *file;          /* owned; of --config or BFF_CONFIG; NULL: none */
     bool bad[OPT_COUNT]; /* the value was reported; rules over several keys leave it out */
 };
 

@@ -115,7 +115,12 @@ void config_print_docs(FILE *out)
         "when its name did not change. Environment and flags stay those of the start. What is\n"
         "`live` below is taken up at once, without losing a request. A new configuration that is\n"
         "invalid, or that changes a key marked `restart`, is refused as a whole: the service goes\n"
-        "on with the old one, and the log (`config.reload`) says why.\n",
+        "on with the old one, and the log (`config.reload`) says why.\n\n"
+        "With `BFF_CONFIG_WATCH` the same happens by itself when one of these files changes: is\n"
+        "written to, replaced, or reached by a symbolic link that was exchanged (a volume of\n"
+        "Kubernetes). The files are read when all of them have been left alone for 250 ms; one\n"
+        "that is then broken or gone is refused like any other invalid configuration, until it\n"
+        "changes again.\n",
         out);
     for (size_t g = 0; g < GROUP_COUNT; g++) {
         (void)fprintf(out,

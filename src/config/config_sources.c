@@ -16,22 +16,31 @@ struct collector {
     const char *file_where; /* literal */
 };
 
-void raw_set(struct raw_value *raw, struct str text, enum config_source source, const char *where)
+static bool is_whole(struct raw_value *raw)
 {
+    if (raw->text && raw->where)
+        return true;
     raw_clear(raw);
-    raw->text = config_copy(text);
-    raw->where = config_copy(str_of(where));
-    raw->source = source;
+    return false;
 }
 
-void raw_set_secret(struct raw_value *raw, struct str text, enum config_source source,
+bool raw_set(struct raw_value *raw, struct str text, enum config_source source, const char *where)
+{
+    raw_clear(raw);
+    *raw = (struct raw_value){
+        .text = config_copy(text), .where = config_copy(str_of(where)), .source = source};
+    return is_whole(raw);
+}
+
+bool raw_set_secret(struct raw_value *raw, struct str text, enum config_source source,
                     const char *where)
 {
     raw_clear(raw);
-    *raw = (struct raw_value){.text = config_copy_secret(text),
+    *raw = (struct raw_value){.text = secret_copy(text),
                               .where = config_copy(str_of(where)),
                               .source = source,
                               .is_secret = true};
+    return is_whole(raw);
 }
 
 void raw_clear(struct raw_value *raw)
@@ -52,10 +61,10 @@ static void offer(struct collector *c, enum option_id id, struct str text,
     /* Of two equal flags the last counts, as on any command line. */
     if (raw->text && !(source == SOURCE_FLAG && raw->source == SOURCE_FLAG))
         return;
-    if (option_is_secret(id))
-        raw_set_secret(raw, text, source, where);
-    else
-        raw_set(raw, text, source, where);
+    const bool set = option_is_secret(id) ? raw_set_secret(raw, text, source, where)
+                                          : raw_set(raw, text, source, where);
+    if (!set)
+        problem_no_memory(c->problems, OPTIONS[id].key);
 }
 
 /* ---- command line */
@@ -276,8 +285,8 @@ static void collect_file(struct collector *c)
     config_free_text(text);
 }
 
-void config_collect(const struct config_inputs *in, struct problems *problems,
-                    struct raw_value *raws)
+const char *config_collect(const struct config_inputs *in, struct problems *problems,
+                           struct raw_value *raws)
 {
     struct collector c = {.problems = problems, .raws = raws};
 
@@ -285,4 +294,5 @@ void config_collect(const struct config_inputs *in, struct problems *problems,
     collect_environment(&c, in->envp);
     if (c.file)
         collect_file(&c);
+    return c.file;
 }

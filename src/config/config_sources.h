@@ -14,11 +14,14 @@ struct raw_value {
     bool is_secret; /* text lies in memory for secrets */
 };
 
-/* raws has OPT_COUNT zeroed entries. Flags win over the environment, and that over the file. */
-void config_collect(const struct config_inputs *in, struct problems *problems,
-                    struct raw_value *raws);
-void raw_set(struct raw_value *raw, struct str text, enum config_source source, const char *where);
+/* raws has OPT_COUNT zeroed entries. Flags win over the environment, and that over the file.
+ * Returns the path of the file, borrowed from in; NULL: none was named. */
+const char *config_collect(const struct config_inputs *in, struct problems *problems,
+                           struct raw_value *raws);
+/* False: out of memory; it is then unset. */
+NODISCARD bool raw_set(struct raw_value *raw, struct str text, enum config_source source,
+                       const char *where);
 /* The same for a secret. */
-void raw_set_secret(struct raw_value *raw, struct str text, enum config_source source,
-                    const char *where);
+NODISCARD bool raw_set_secret(struct raw_value *raw, struct str text, enum config_source source,
+                              const char *where);
 void raw_clear(struct raw_value *raw);

@@ -167,7 +167,10 @@
     X(LOG_LEVEL, LOG_LEVEL, log_level, "info", 1, 8, NOT_EMPTY, LIVE, LOGGING,                     \
       "Least severe level that is logged")                                                         \
     X(LOG_FORMAT, LOG_FORMAT, log_format, NULL, 1, 8, NOT_EMPTY, RESTART, LOGGING,                 \
-      "Log lines on standard output; default: json, or text on a terminal")
+      "Log lines on standard output; default: json, or text on a terminal")                        \
+    X(CONFIG_WATCH, BOOL, config_watch, "true", 0, 0, NOT_EMPTY, LIVE, LIFE,                       \
+      "Read the configuration again, as on SIGHUP, when its file or a file that a key names "      \
+      "has changed and is written to no more")
 
 /* X(group, title) in the order of the documentation */
 #define CONFIG_GROUPS(X)                                                                           \
@@ -179,7 +182,8 @@
     X(TIMEOUTS, "Timeouts")                                                                        \
     X(LIMITS, "Limits")                                                                            \
     X(SHUTDOWN, "Shutdown")                                                                        \
-    X(LOGGING, "Logging")
+    X(LOGGING, "Logging")                                                                          \
+    X(LIFE, "Reloading")
 
 /* X(name, upstream URL, issuer or NULL): the vendor's environments. No issuer is documented for the
  * sandbox, and the issuer's host is not the API's, so none is guessed. */

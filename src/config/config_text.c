@@ -7,7 +7,6 @@
 #include <stdarg.h>
 
 #include "base/crypto.h"
-#include "base/secret.h"
 
 bool option_wrong(struct option_problem *reterr, const char *format, ...)
 {
@@ -19,33 +18,27 @@ bool option_wrong(struct option_problem *reterr, const char *format, ...)
     return false;
 }
 
-static void *or_die(void *memory)
+bool option_no_memory(struct option_problem *reterr)
 {
-    if (!memory) {
-        (void)fputs("out of memory while reading the configuration\n", stderr);
-        exit(EXIT_FAILURE);
-    }
-    return memory;
+    return option_wrong(reterr, "out of memory");
 }
 
 char *config_copy(struct str text)
 {
-    char *copy = or_die(malloc(text.len + 1));
+    char *copy = malloc(text.len + 1);
 
+    if (!copy)
+        return NULL;
     if (text.len > 0)
         memcpy(copy, text.ptr, text.len);
     copy[text.len] = '\0';
     return copy;
 }
 
-char *config_copy_secret(struct str text)
+bool config_copy_to(char **ret, struct str text, struct option_problem *reterr)
 {
-    return or_die(secret_copy(text));
-}
-
-void *config_table(size_t rows, size_t row_bytes)
-{
-    return or_die(calloc(rows, row_bytes));
+    *ret = config_copy(text);
+    return *ret || option_no_memory(reterr);
 }
 
 void config_free_text(char *text)
@@ -81,7 +74,11 @@ char *config_read_file(const char *path, size_t max_bytes, struct option_problem
         return NULL;
     }
 
-    char *text = config_table(max_bytes + 2, 1);
+    char *text = calloc(max_bytes + 2, 1);
+    if (!text) {
+        (void)option_wrong(reterr, "cannot be read: out of memory");
+        return NULL;
+    }
     const ssize_t len = read_all(fd, text, max_bytes + 1);
     if (len < 0)
         (void)option_wrong(reterr, "cannot be read: %s", strerror(errno));
@@ -117,6 +114,12 @@ void problem_value(struct problems *p, const char *format, ...)
     va_end(args);
     (void)fputc('\n', p->out);
     p->values++;
+}
+
+void problem_no_memory(struct problems *p, const char *what)
+{
+    problem_value(p, "%s: out of memory", what);
+    p->no_memory = true;
 }
 
 void config_quote(struct str value, char out[QUOTED_BYTES])

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Text at start-up: copies that cannot fail, small files, and the list of problems that is printed
- * before the process refuses to start. */
+ * The configuration's texts: copies, small files, and the list of problems that is printed before a
+ * start or a reload is refused. */
 #pragma once
 
 #include <stdint.h>
@@ -19,14 +19,15 @@ struct option_problem {
 /* Always false, for `return option_wrong(...)`. */
 bool option_wrong(struct option_problem *reterr, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* These end the process when memory is out, for they run at start only. */
+/* NULL: out of memory. */
 NODISCARD char *config_copy(struct str text);
-NODISCARD void *config_table(size_t rows, size_t row_bytes); /* zeroed */
-void config_free_text(char *text);                           /* cleanses; accepts NULL */
-/* In memory for secrets; free with secret_free(). */
-NODISCARD char *config_copy_secret(struct str text);
+/* As config_copy(), for readers of options. */
+NODISCARD bool config_copy_to(char **ret, struct str text, struct option_problem *reterr);
+/* Always false: "out of memory". */
+bool option_no_memory(struct option_problem *reterr);
+void config_free_text(char *text); /* cleanses; accepts NULL */
 
-/* Whole file as text. NULL: *reterr says why (unreadable, too large, NUL inside). Free with
+/* Whole file as text. NULL: *reterr says why (unreadable, too large, NUL inside, memory). Free with
  * config_free_text(). */
 NODISCARD char *config_read_file(const char *path, size_t max_bytes, struct option_problem *reterr);
 
@@ -35,9 +36,11 @@ struct problems {
     FILE *out;
     unsigned usage; /* the command line itself is wrong */
     unsigned values;
+    bool no_memory; /* texts are missing: what follows from that would only be noise */
 };
 void problem_usage(struct problems *p, const char *format, ...) PRINTF_LIKE(2, 3);
 void problem_value(struct problems *p, const char *format, ...) PRINTF_LIKE(2, 3);
+void problem_no_memory(struct problems *p, const char *what);
 
 enum { QUOTED_BYTES = 128 };
 /* The value in double quotes, control characters as \xNN, a long one cut. */

@@ -26,10 +26,7 @@ bool option_read_url(enum option_id id, struct str text, void *member,
 
     if (text.len > (size_t)OPTIONS[id].max)
         return option_not_allowed(id, reterr);
-    if (!check_url(text, &u, reterr))
-        return false;
-    *(char **)member = config_copy(text);
-    return true;
+    return check_url(text, &u, reterr) && config_copy_to(member, text, reterr);
 }
 
 bool option_read_origin(enum option_id id, struct str text, void *member,
@@ -46,8 +43,7 @@ bool option_read_origin(enum option_id id, struct str text, void *member,
                             "it ends in /cis, which the service adds by itself; give it without");
     if (u.path.len > 0 && !str_is(u.path, "/"))
         return option_wrong(reterr, "it has a path; give scheme, host and port alone");
-    *(char **)member = config_copy((struct str){text.ptr, text.len - u.path.len});
-    return true;
+    return config_copy_to(member, (struct str){text.ptr, text.len - u.path.len}, reterr);
 }
 
 /* entry: issuer or issuer=jwks_url */
@@ -65,12 +61,10 @@ static bool read_issuer(struct str entry, struct issuer *ret, struct option_prob
         return false;
     if (equals) {
         const struct str jwks = {equals + 1, entry.len - issuer_len - 1};
-        if (!check_url(jwks, &u, reterr))
+        if (!check_url(jwks, &u, reterr) || !config_copy_to(&ret->jwks_url, jwks, reterr))
             return false;
-        ret->jwks_url = config_copy(jwks);
     }
-    ret->issuer = config_copy(issuer);
-    return true;
+    return config_copy_to(&ret->issuer, issuer, reterr);
 }
 
 void option_clear_issuers(struct config *config)
@@ -98,7 +92,9 @@ bool option_read_issuers(struct str text, struct config *config, struct option_p
     struct str rest = text, entry = {0};
     bool good = true;
 
-    config->issuers = config_table(ISSUERS_MAX, sizeof(struct issuer));
+    config->issuers = calloc(ISSUERS_MAX, sizeof(struct issuer));
+    if (!config->issuers)
+        return option_no_memory(reterr);
     while (good && option_next_entry(&rest, &entry)) {
         struct issuer issuer = {0};
         if (config->issuer_count == ISSUERS_MAX) {

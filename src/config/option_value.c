@@ -41,19 +41,19 @@ static bool is_good_text(enum option_id id, struct str text, struct option_probl
 static bool read_text(enum option_id id, struct str text, void *member,
                       struct option_problem *reterr)
 {
-    if (!is_good_text(id, text, reterr))
-        return false;
-    *(char **)member = config_copy(text);
-    return true;
+    return is_good_text(id, text, reterr) && config_copy_to(member, text, reterr);
+}
+
+static bool copy_secret(struct str text, void *member, struct option_problem *reterr)
+{
+    *(char **)member = secret_copy(text);
+    return *(char **)member || option_no_memory(reterr);
 }
 
 static bool read_secret(enum option_id id, struct str text, void *member,
                         struct option_problem *reterr)
 {
-    if (!is_good_text(id, text, reterr))
-        return false;
-    *(char **)member = config_copy_secret(text);
-    return true;
+    return is_good_text(id, text, reterr) && copy_secret(text, member, reterr);
 }
 
 static bool read_number(enum option_id id, struct str text, void *member,
@@ -113,18 +113,24 @@ static bool list_has(const struct str_list *list, struct str item)
 static bool read_list(enum option_id id, struct str text, void *member,
                       struct option_problem *reterr)
 {
-    struct str_list list = {.items = config_table(LIST_ITEMS_MAX, sizeof(char *))};
+    struct str_list list = {.items = calloc(LIST_ITEMS_MAX, sizeof(char *))};
     struct str rest = text, item = {0};
     bool good = !str_has_control(text) && str_is_utf8(text);
 
+    if (!list.items)
+        return option_no_memory(reterr);
+    if (!good)
+        (void)option_not_allowed(id, reterr);
     while (good && option_next_entry(&rest, &item)) {
         good = item.len > 0 && list.count < LIST_ITEMS_MAX && !list_has(&list, item);
-        if (good)
-            list.items[list.count++] = config_copy(item);
+        if (!good)
+            (void)option_not_allowed(id, reterr);
+        else
+            good = config_copy_to(&list.items[list.count++], item, reterr);
     }
     if (!good) {
         list_clear(&list);
-        return option_not_allowed(id, reterr);
+        return false;
     }
     *(struct str_list *)member = list;
     return true;
@@ -165,8 +171,7 @@ static bool read_region(enum option_id id, struct str text, void *member,
 {
     if (!region_find(text))
         return option_not_allowed(id, reterr);
-    *(char **)member = config_copy(text);
-    return true;
+    return config_copy_to(member, text, reterr);
 }
 
 static bool read_client_auth(enum option_id id, struct str text, void *member,
@@ -244,7 +249,9 @@ static bool read_secret_file(enum option_id id, struct str text, void *member,
                              struct option_problem *reterr)
 {
     struct option_problem cause = {0};
-    AUTO_FREE char *path = config_copy(text);
+    AUTO_FREE char *path = NULL;
+    if (!config_copy_to(&path, text, reterr))
+        return false;
     char *content = config_read_file(path, SECRET_BYTES_MAX, &cause);
 
     if (!content)
@@ -255,7 +262,7 @@ static bool read_secret_file(enum option_id id, struct str text, void *member,
     else if (str_has_control(str_of(content)) || !str_is_utf8(str_of(content)))
         (void)option_wrong(reterr, "the file has control characters or more than one line");
     else
-        *(char **)member = config_copy_secret(str_of(content));
+        (void)copy_secret(str_of(content), member, reterr);
     config_free_text(content);
     return *(char **)member != NULL;
 }

@@ -3,8 +3,8 @@
  * is exchanged in one turn of its loop. (fault row FK07) */
 #include <stdlib.h>
 
-#include "base/secret.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "identity/keeper_internal.h"
 #include "net/loop_call.h"
 

@@ -111,6 +111,8 @@ enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 4, METRIC_LABEL_VALUES_MAX = 128
       "result")                                                                                    \
     X(M_CONFIG_LOADED_AT, "bff_config_loaded_timestamp_seconds", METRIC_GAUGE,                     \
       "When the configuration in use was taken up, at start or by a reload, Unix seconds", "")     \
+    X(M_CONFIG_RELOAD_OK, "bff_config_last_reload_successful", METRIC_GAUGE,                       \
+      "1: the configuration in use is the one that was read last; 0: that one was refused", "")    \
     X(M_BUILD_INFO, "bff_build_info", METRIC_GAUGE, "Version of the service", "version")
 
 enum metric {

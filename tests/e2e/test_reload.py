@@ -3,7 +3,6 @@
 whole, and the old configuration stays."""
 import base64
 import hashlib
-import json
 import pathlib
 import re
 import signal
@@ -17,52 +16,13 @@ from harness.background import InBackground
 from harness.device import unique
 from harness.hostile import Reply
 from harness.paths import SANITIZER
+from harness.reloadable import base64_lines
 from harness.tls import Authority
 from harness.waiting import until
+from torture import control as torture
 
 LARGE = {"approval_data": {f"text{n}": "x" * 200 for n in range(7)}}  # of a start: over 1024 bytes
 KEY_A, KEY_B = b"A" * 32, b"B" * 32
-
-
-class Reloadable:
-    """A service whose configuration file is in the hands of the test."""
-
-    def __init__(self, start, directory, upstream, lines, wait_ready=True, **config):
-        self.file = directory / "bff.conf"
-        self.write(**lines)
-        self.service = start(upstream, arguments=["--config", self.file], wait_ready=wait_ready,
-                             **{**dict.fromkeys(lines), **config})
-
-    def write(self, **lines):
-        self.file.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
-
-    def outcomes(self):
-        return self.service.events("config.reload")
-
-    def reload(self, **lines):
-        """The log line of a reload; without lines the file stays as it is."""
-        if lines:
-            self.write(**lines)
-        said = len(self.service.lines)
-        self.service.signal(signal.SIGHUP)
-        until(lambda: any('"config.reload"' in line for line in self.service.lines[said:]),
-              "the outcome of a reload")
-        return next(json.loads(line) for line in self.service.lines[said:] if '"config.reload"' in line)
-
-    def start(self, **members):
-        return self.service.client().post("/v1/biometrics/start", {"user_id": unique("user"), **members})
-
-
-@pytest.fixture
-def reloadable(bff, tmp_path):
-    def start(upstream, wait_ready=True, config=None, **lines):
-        return Reloadable(bff, tmp_path, upstream, lines, wait_ready, **(config or {}))
-
-    return start
-
-
-def base64_lines(*keys):
-    return "".join(base64.b64encode(key).decode() + "\n" for key in keys)
 
 
 # ---- the whole
@@ -343,6 +303,28 @@ def test_verification_rules_hold_for_tokens_that_are_remembered(reloadable, host
     assert [client.delete(path, token=token).status for _ in range(4)] == [204] * 4
     bff.reload(BFF_ACCESS_TOKEN_AUDIENCES="something-else")
     assert [client.delete(path, token=token).status for _ in range(4)] == [401] * 4
+
+
+# ---- memory
+
+
+@pytest.mark.skipif(SANITIZER != "none", reason="a sanitizer's runtime must be the first library")
+def test_memory_that_is_out_refuses_a_reload_and_nothing_else(reloadable, hostile, tmp_path):
+    """Each allocation of the main thread fails once."""
+    control = torture.Control(tmp_path)
+    bff = reloadable(hostile, BFF_LOG_LEVEL="info", config={**control.environment, "BFF_WORKERS": 1})
+    outcomes = []
+    for k in range(1, 400):
+        control.fail_allocations(torture.ONE, k, "biometrics-bff")
+        outcomes.append(bff.reload()["event.outcome"])
+        failed = control.shared.allocations.failed
+        control.relieve()
+        if not failed:
+            break
+    assert outcomes.count("failure") > 100
+    assert not failed
+    assert bff.start().status == 200
+    assert bff.reload()["event.outcome"] == "success"
 
 
 # ---- signals that come together
