@@ -59,7 +59,7 @@ def run(options):
         say(f"good tokens alone: {alone}")
         fetches = emulator.call_count("jwks")
         beside = good(seconds)
-        bad = Load(options.directory, service, flood, 200, rate=tokens / seconds, count=tokens).wait()
+        bad = Load(options.directory, service, flood, 200, rate=tokens / seconds, seconds=seconds + 1, count=tokens).wait()
         beside = beside.wait()
         say(f"random kids: {bad}")
         say(f"good tokens beside them: {beside}")
