@@ -23,6 +23,11 @@ group_packages() {
     instructions) echo valgrind python3-cryptography ;;
     syscalls) echo strace ;;
     bench) echo nginx libnginx-mod-http-echo haproxy wrk python3-cryptography util-linux ;;
+    deploy)
+        echo haproxy nginx prometheus systemd python3-yaml python3-jsonschema curl
+        command -v node >/dev/null || echo nodejs
+        command -v npm >/dev/null || echo npm
+        ;;
     image) echo buildah mmdebstrap util-linux curl ca-certificates ;;
     *) die "no such group of packages: $1" ;;
     esac
@@ -46,7 +51,7 @@ apt_install() {
 }
 
 # without_daemons COMMAND...: Debian starts a daemon when its package is installed, unless a policy says
-# no; of nginx and haproxy the programs alone are wanted.
+# no; of nginx, haproxy and prometheus the programs alone are wanted.
 without_daemons() {
     local policy=/usr/sbin/policy-rc.d status=0 name
     [ ! -e $policy ] || policy=''
@@ -54,7 +59,7 @@ without_daemons() {
     [ -z "$policy" ] || as_root sh -c 'printf "#!/bin/sh\nexit 101\n" >"$0" && chmod 755 "$0"' $policy
     "$@" || status=$?
     [ -z "$policy" ] || as_root rm -f $policy
-    for name in nginx haproxy; do
+    for name in nginx haproxy prometheus; do
         [[ " $* " != *" $name "* ]] || [ ! -d /run/systemd/system ] || as_root systemctl disable -q $name
     done
     return $status
