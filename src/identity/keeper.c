@@ -10,7 +10,6 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
-#include "base/secret.h"
 #include "identity/keeper_internal.h"
 #include "observe/metrics.h"
 
@@ -85,6 +84,8 @@ static const char *first_error(const struct keeper *k)
     for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++) {
         if (k->tokens[i].error[0])
             return k->tokens[i].error;
+        if (k->tokens[i].trial.error[0])
+            return k->tokens[i].trial.error;
     }
     for (size_t i = 0; i < k->issuer_count; i++) {
         if (k->keys[i].error[0])
@@ -209,40 +210,22 @@ void keeper_show_waiters(const struct keeper *k)
                    atomic_load_explicit(&k->waiting_max[i], memory_order_relaxed));
 }
 
-struct client_credentials keeper_credentials(enum keeper_token which, const struct config *config,
-                                             const char *key_pem, size_t key_pem_len)
-{
-    const bool by_secret = config->client_auth == CLIENT_AUTH_SECRET_POST ||
-                           config->client_auth == CLIENT_AUTH_SECRET_BASIC;
-
-    if (which == KEEPER_ADMIN_TOKEN)
-        return (struct client_credentials){.client_id = config->admin_client_id,
-                                           .client_secret = config->admin_client_secret,
-                                           .method = by_secret ? config->client_auth
-                                                               : CLIENT_AUTH_SECRET_POST};
-    return (struct client_credentials){.client_id = config->client_id,
-                                       .client_secret = config->client_secret,
-                                       .method = config->client_auth,
-                                       .key_id = config->client_key_id,
-                                       .key_pem = key_pem,
-                                       .key_pem_len = key_pem_len,
-                                       .audience = config->client_assertion_audience};
-}
-
-static void init_token_slots(struct keeper *k)
+static enum err init_token_slots(struct keeper *k, struct err_text *reterr)
 {
     static const char *const NAMES[KEEPER_TOKEN_COUNT] = {"client", "admin"};
+    enum err e = ERR_OK;
 
-    for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++) {
+    for (size_t i = 0; i < KEEPER_TOKEN_COUNT && e == ERR_OK; i++) {
         const enum keeper_token which = (enum keeper_token)i;
         k->tokens[i] = (struct token_slot){
             .keeper = k,
             .which = which,
             .name = NAMES[i],
-            .credentials = keeper_credentials(which, k->config, k->client_key, k->client_key_len),
         };
-        k->tokens[i].wanted = k->tokens[i].credentials.client_id != NULL;
+        e = keeper_credentials(which, k->config, &k->tokens[i].credentials, reterr);
+        k->tokens[i].wanted = k->tokens[i].credentials != NULL;
     }
+    return e;
 }
 
 static bool copy_issuers(struct keeper *k)
@@ -284,14 +267,10 @@ static enum err init_keeper(struct keeper *k, struct err_text *reterr)
 {
     const struct config *c = k->config;
 
-    if (c->client_auth == CLIENT_AUTH_PRIVATE_KEY_JWT) {
-        const enum err e =
-            client_key_load(c->client_key_file, &k->client_key, &k->client_key_len, reterr);
-        if (e != ERR_OK)
-            return e;
-    }
+    const enum err e = init_token_slots(k, reterr);
+    if (e != ERR_OK)
+        return e;
     keeper_set_waiters(k);
-    init_token_slots(k);
     k->token_url = c->token_url ? strdup(c->token_url) : NULL;
     k->loop = loop_create();
     if (!copy_issuers(k) || !k->loop || (c->token_url && !k->token_url))
@@ -381,7 +360,6 @@ static void free_keeper(struct keeper *k)
     free(k->issuers);
     free(k->token_url);
     loop_destroy(k->loop);
-    secret_free(k->client_key);
     (void)pthread_mutex_destroy(&k->lock);
     free(k);
 }

@@ -2,6 +2,8 @@
  * What the files of the keeper share; nobody else includes it (but its test, for shorter times).
  *   keeper.c        the thread's life, publishing, the asks of the views, status
  *   keeper_token.c  one token: fetched, renewed, refused         (keeper's thread)
+ *   keeper_trial.c  new credentials, tried before they count     (keeper's thread)
+ *   keeper_credentials.c  what we prove ourselves with           (any thread)
  *   keeper_keys.c   one issuer's key set: fetched, refreshed     (keeper's thread)
  *   keeper_view.c   a worker's view: reading, asking, waiting    (that worker's thread)
  *   keeper_reload.c another configuration                        (keeper's thread)
@@ -60,18 +62,33 @@ void snapshot_unref(struct keeper_snapshot *s); /* accepts NULL */
 
 /* ---- the keeper */
 
+/* One call to the token endpoint. */
+struct token_call {
+    struct call *call; /* while it runs */
+    struct buf body, basic;
+    int64_t started_ms;
+};
+
+/* Credentials that a reload brought: they count once a token was fetched with them. */
+struct token_trial {
+    struct client_credentials *credentials; /* owned; NULL: no trial */
+    struct fetch_state state;
+    struct timer timer;
+    struct token_call call;
+    char error[KEEPER_ERROR_BYTES]; /* of the last attempt */
+};
+
 struct token_slot {
     struct keeper *keeper;
     enum keeper_token which;
     const char *name; /* "client", "admin" */
     bool wanted;
-    struct client_credentials credentials;
+    struct client_credentials *credentials; /* owned; NULL: not wanted */
+    struct token_trial trial;
 
     struct fetch_state state;
     struct timer timer;
-    struct call *call; /* while fetching */
-    struct buf body, basic;
-    int64_t started_ms;
+    struct token_call call;
 
     char *authorization; /* owned; NULL: none */
     uint64_t generation;
@@ -105,9 +122,6 @@ struct keeper {
     struct http_client *client;
     pthread_t thread;
     bool thread_started;
-    char *client_key; /* owned: secret_alloc() */
-    size_t client_key_len;
-
     /* the keeper's thread alone */
     struct token_slot tokens[KEEPER_TOKEN_COUNT];
     struct keys_slot *keys; /* [issuer_count] */
@@ -132,9 +146,12 @@ NODISCARD enum err keeper_start_with(const struct config *config, const struct t
 NODISCARD enum err keeper_make_client(struct loop *l, const struct config *config,
                                       const struct trust *trust, struct resolver *resolver,
                                       struct http_client **ret, struct err_text *reterr);
-/* What the configuration (and the client key, which is borrowed) says of a token of ours. */
-struct client_credentials keeper_credentials(enum keeper_token which, const struct config *config,
-                                             const char *key_pem, size_t key_pem_len);
+/* What the configuration says of a token of ours, with the key file read: a copy in memory for
+ * secrets. *ret NULL on ERR_OK: that token is not wanted. */
+NODISCARD enum err keeper_credentials(enum keeper_token which, const struct config *config,
+                                      struct client_credentials **ret, struct err_text *reterr);
+bool credentials_same(const struct client_credentials *a, const struct client_credentials *b);
+void credentials_free(struct client_credentials *c); /* overwrites them; accepts NULL */
 
 /* How many may wait, by BFF_MAX_IN_FLIGHT; and, on the keeper's thread, the metric of it. */
 void keeper_set_waiters(struct keeper *k);
@@ -143,7 +160,16 @@ void keeper_show_waiters(const struct keeper *k);
 /* Hands the present state to all views. */
 void keeper_publish(struct keeper *k);
 
+/* Starts the call; fn is then called once. On failure nothing was started. */
+NODISCARD enum err token_call_start(struct keeper *k, struct token_call *c,
+                                    const struct client_credentials *credentials, call_done_fn *fn,
+                                    void *arg, struct err_text *reterr);
+/* Gives it up if it still runs, and what it was made of. */
+void token_call_finish(struct token_call *c);
+
 void token_slot_fetch(struct token_slot *t);
+/* A token came by a call that was started then. */
+void token_slot_take(struct token_slot *t, struct token_grant *grant, int64_t started_ms);
 /* As keeper_token_refused(). */
 void token_slot_refused(struct token_slot *t, uint64_t generation, bool background);
 /* As keeper_token_alarm(). */
@@ -154,6 +180,15 @@ void token_slot_abandon(struct token_slot *t);
 /* Not wanted any more: no fetch, no token. */
 void token_slot_retire(struct token_slot *t);
 void token_slot_finish(struct token_slot *t);
+
+/* Takes the credentials over. The old ones and their token stay until a token came with these, or
+ * go at once if none ever came with them. */
+void token_slot_try(struct token_slot *t, struct client_credentials *credentials);
+void token_trial_fetch(struct token_slot *t);
+/* As token_slot_abandon(). */
+void token_trial_abandon(struct token_slot *t);
+/* No trial any more. */
+void token_trial_end(struct token_slot *t);
 
 void keys_slot_fetch(struct keys_slot *s);
 void keys_slot_ask(struct keys_slot *s);

@@ -45,6 +45,8 @@ void keeper_register_metrics(void)
     metric_label_values(M_TOKEN_FETCH, "result", RESULT_LABELS, ARRAY_LEN(RESULT_LABELS));
     metric_label_values(M_TOKEN_ALARM, "client", CLIENT_LABELS, ARRAY_LEN(CLIENT_LABELS));
     metric_label_values(M_TOKEN_ALARM, "status", ALARM_LABELS, ARRAY_LEN(ALARM_LABELS));
+    metric_label_values(M_TOKEN_CREDENTIALS_PENDING, "client", CLIENT_LABELS,
+                        ARRAY_LEN(CLIENT_LABELS));
     metric_label_values(M_TOKEN_EXPIRY, "client", CLIENT_LABELS, ARRAY_LEN(CLIENT_LABELS));
     metric_label_values(M_JWKS_FETCH, "result", RESULT_LABELS, ARRAY_LEN(RESULT_LABELS));
     metric_label_values(M_KEEPER_WAITING, "for", WAITERS_LABELS, ARRAY_LEN(WAITERS_LABELS));

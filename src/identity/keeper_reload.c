@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The keeper goes on with another configuration: all that can fail is done first, then everything
  * is exchanged in one turn of its loop. (fault row FK07) */
-#include <stdlib.h>
-
-#include "base/log.h"
-#include "base/secret.h"
 #include "identity/keeper_internal.h"
 #include "net/loop_call.h"
 
@@ -12,59 +8,33 @@ struct reload {
     struct keeper *keeper;
     const struct config *config;
     const struct trust *trust;
-    char *client_key; /* owned until it is the keeper's */
-    size_t client_key_len;
+    struct client_credentials
+        *credentials[KEEPER_TOKEN_COUNT]; /* owned until the keeper has them */
 };
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-static bool same_credentials(const struct client_credentials *a, const struct client_credentials *b)
-{
-    const bool same_key =
-        a->key_pem_len == b->key_pem_len &&
-        (a->key_pem_len == 0 || memcmp(a->key_pem, b->key_pem, a->key_pem_len) == 0);
-
-    return same_key && a->method == b->method && same_text(a->client_id, b->client_id) &&
-           same_text(a->client_secret, b->client_secret) && same_text(a->key_id, b->key_id) &&
-           same_text(a->audience, b->audience);
-}
-
-/* The token of the old credentials stays: what the vendor thinks of it shows when it is used. */
-static void reload_token(struct token_slot *t, const struct client_credentials *credentials)
+static void reload_token(struct token_slot *t, struct client_credentials *credentials)
 {
     struct keeper *k = t->keeper;
-    const bool same = same_credentials(&t->credentials, credentials);
 
     (void)pthread_mutex_lock(&k->lock); /* keeper_status() reads it */
-    t->wanted = credentials->client_id != NULL;
+    t->wanted = credentials != NULL;
     (void)pthread_mutex_unlock(&k->lock);
-    t->credentials = *credentials;
-    if (!t->wanted) {
+    if (t->wanted)
+        token_slot_try(t, credentials);
+    else
         token_slot_retire(t);
-        return;
-    }
-    if (same)
-        return;
-    token_slot_abandon(t);
-    /* The pauses and the refusals were about the others. */
-    t->state = (struct fetch_state){.ever_ok = t->state.ever_ok, .last_ok_ms = t->state.last_ok_ms};
-    t->refused_in_row = 0;
-    LOG(LOG_INFO, "token.credentials_changed", "A token is fetched with new credentials",
-        LOG_S("token.client", t->name));
-    token_slot_fetch(t);
 }
 
 /* Calls under way on the old client would wait for a pool that trusts what is trusted no longer. */
 static void exchange_client(struct keeper *k, struct http_client *client)
 {
-    bool token[KEEPER_TOKEN_COUNT];
+    bool token[KEEPER_TOKEN_COUNT], trial[KEEPER_TOKEN_COUNT];
 
     for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++) {
-        token[i] = k->tokens[i].call != NULL;
+        token[i] = k->tokens[i].call.call != NULL;
         token_slot_abandon(&k->tokens[i]);
+        trial[i] = k->tokens[i].trial.call.call != NULL;
+        token_trial_abandon(&k->tokens[i]);
     }
     struct http_client *old = k->client;
     k->client = client;
@@ -78,6 +48,8 @@ static void exchange_client(struct keeper *k, struct http_client *client)
     for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++) {
         if (token[i])
             token_slot_fetch(&k->tokens[i]);
+        if (trial[i])
+            token_trial_fetch(&k->tokens[i]);
     }
 }
 
@@ -99,23 +71,16 @@ static enum err on_reload(void *arg, struct err_text *reterr)
         if (e != ERR_OK)
             return e;
     }
-    char *old_key = k->client_key;
-    const size_t old_key_len = k->client_key_len;
     k->config = r->config;
     k->trust = r->trust;
-    k->client_key = r->client_key;
-    k->client_key_len = r->client_key_len;
     keeper_set_waiters(k);
     keeper_show_waiters(k);
     for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++) {
-        const struct client_credentials credentials =
-            keeper_credentials((enum keeper_token)i, k->config, k->client_key, k->client_key_len);
-        reload_token(&k->tokens[i], &credentials);
+        reload_token(&k->tokens[i], r->credentials[i]);
+        r->credentials[i] = NULL;
     }
     if (client)
         exchange_client(k, client);
-    r->client_key = old_key;
-    r->client_key_len = old_key_len;
     keeper_publish(k);
     return ERR_OK;
 }
@@ -125,13 +90,13 @@ enum err keeper_reload(struct keeper *k, const struct config *config, const stru
 {
     struct reload r = {.keeper = k, .config = config, .trust = trust};
 
-    if (config->client_auth == CLIENT_AUTH_PRIVATE_KEY_JWT) {
-        const enum err e =
-            client_key_load(config->client_key_file, &r.client_key, &r.client_key_len, reterr);
-        if (e != ERR_OK)
-            return e;
-    }
-    const enum err e = loop_call(k->loop, on_reload, &r, reterr);
-    secret_free(r.client_key);
+    enum err e = ERR_OK;
+
+    for (size_t i = 0; i < KEEPER_TOKEN_COUNT && e == ERR_OK; i++)
+        e = keeper_credentials((enum keeper_token)i, config, &r.credentials[i], reterr);
+    if (e == ERR_OK)
+        e = loop_call(k->loop, on_reload, &r, reterr);
+    for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++)
+        credentials_free(r.credentials[i]);
     return e;
 }

@@ -39,20 +39,18 @@ static void drop_token(struct token_slot *t)
 
 void token_slot_abandon(struct token_slot *t)
 {
-    if (!t->call)
-        return;
-    call_cancel(t->call);
-    t->call = NULL;
-    buf_finish(&t->body);
-    buf_finish(&t->basic);
+    token_call_finish(&t->call);
     fetch_abandoned(&t->state);
 }
 
 void token_slot_retire(struct token_slot *t)
 {
+    token_trial_end(t);
     token_slot_abandon(t);
     timer_stop(t->keeper->loop, &t->timer);
     drop_token(t);
+    credentials_free(t->credentials);
+    t->credentials = NULL;
     t->state = (struct fetch_state){0};
     t->error[0] = '\0';
 }
@@ -60,8 +58,12 @@ void token_slot_retire(struct token_slot *t)
 void token_slot_finish(struct token_slot *t)
 {
     drop_token(t);
-    buf_finish(&t->body);
-    buf_finish(&t->basic);
+    buf_finish(&t->call.body);
+    buf_finish(&t->call.basic);
+    buf_finish(&t->trial.call.body);
+    buf_finish(&t->trial.call.basic);
+    credentials_free(t->credentials);
+    credentials_free(t->trial.credentials);
 }
 
 static void on_timer(struct timer *timer)
@@ -89,7 +91,7 @@ static void fail(struct token_slot *t, enum err why, int retry_after_s, const ch
         LOG_B("token.cached", is_usable(t, now_of(t))));
 }
 
-static void succeed(struct token_slot *t, struct token_grant *grant)
+void token_slot_take(struct token_slot *t, struct token_grant *grant, int64_t started_ms)
 {
     const int64_t now_ms = now_of(t);
     const int64_t life_ms = grant->expires_in_s * 1000;
@@ -100,7 +102,7 @@ static void succeed(struct token_slot *t, struct token_grant *grant)
     t->generation = ++t->keeper->last_generation;
     t->fetched_ms = now_ms;
     /* The vendor counts from a moment that is not before our question. */
-    t->expires_ms = t->started_ms + life_ms;
+    t->expires_ms = started_ms + life_ms;
     t->error[0] = '\0';
     fetch_succeeds(&t->state, now_ms, token_renewal_in_ms(life_ms, random_32()));
     metric_add(M_TOKEN_FETCH, (unsigned)t->which, fetch_result(ERR_OK), 1);
@@ -109,6 +111,8 @@ static void succeed(struct token_slot *t, struct token_grant *grant)
     LOG(LOG_INFO, "token.fetched", "A token was fetched", LOG_S("token.client", t->name),
         LOG_I("token.expires_in_s", grant->expires_in_s),
         LOG_I("token.renewal_in_ms", t->state.next_ms - now_ms));
+    wait_for_next(t);
+    keeper_publish(t->keeper);
 }
 
 static void on_answer(void *arg, const struct call_answer *answer)
@@ -117,42 +121,56 @@ static void on_answer(void *arg, const struct call_answer *answer)
     AUTO(token_grant_finish) struct token_grant grant = {0};
     struct err_text text = {0};
 
-    t->call = NULL;
-    buf_finish(&t->body);
-    buf_finish(&t->basic);
+    t->call.call = NULL;
+    token_call_finish(&t->call);
     const enum err e = token_answer_read(answer, &grant, &text);
-    if (e == ERR_OK)
-        succeed(t, &grant);
-    else
-        fail(t, e, answer->retry_after_s, text.text[0] ? text.text : "out of memory");
+    if (e == ERR_OK) {
+        token_slot_take(t, &grant, t->call.started_ms);
+        return;
+    }
+    fail(t, e, answer->retry_after_s, text.text[0] ? text.text : "out of memory");
     wait_for_next(t);
     keeper_publish(t->keeper);
 }
 
 /* ---- its beginning */
 
-static enum err start_call(struct token_slot *t, struct err_text *reterr)
+void token_call_finish(struct token_call *c)
 {
-    struct keeper *k = t->keeper;
+    if (c->call)
+        call_cancel(c->call);
+    c->call = NULL;
+    buf_finish(&c->body);
+    buf_finish(&c->basic);
+}
 
-    buf_init(&t->body, REQUEST_BYTES_MAX);
-    buf_init(&t->basic, REQUEST_BYTES_MAX);
+enum err token_call_start(struct keeper *k, struct token_call *c,
+                          const struct client_credentials *credentials, call_done_fn *fn, void *arg,
+                          struct err_text *reterr)
+{
+    buf_init(&c->body, REQUEST_BYTES_MAX);
+    buf_init(&c->basic, REQUEST_BYTES_MAX);
     const enum err e =
-        token_request_build(&t->credentials, clock_wall_s(), &t->body, &t->basic, reterr);
-    if (e != ERR_OK)
+        token_request_build(credentials, clock_wall_s(), &c->body, &c->basic, reterr);
+    if (e != ERR_OK) {
+        token_call_finish(c);
         return e;
-    t->started_ms = loop_update_now(k->loop);
+    }
+    c->started_ms = loop_update_now(k->loop);
     const struct call_request request = {
         .method = HTTP_POST,
         .url = k->token_url,
-        .authorization = t->basic.len ? buf_str(&t->basic) : (struct str){0},
+        .authorization = c->basic.len ? buf_str(&c->basic) : (struct str){0},
         .content_type = "application/x-www-form-urlencoded",
-        .body = buf_str(&t->body),
-        .deadline_ms = t->started_ms + k->limits->fetch_timeout_ms,
+        .body = buf_str(&c->body),
+        .deadline_ms = c->started_ms + k->limits->fetch_timeout_ms,
         .label = "token",
     };
-    t->call = http_client_start(k->client, &request, on_answer, t);
-    return t->call ? ERR_OK : ERR_NO_MEMORY;
+    c->call = http_client_start(k->client, &request, fn, arg);
+    if (c->call)
+        return ERR_OK;
+    token_call_finish(c);
+    return ERR_NO_MEMORY;
 }
 
 void token_slot_fetch(struct token_slot *t)
@@ -163,11 +181,9 @@ void token_slot_fetch(struct token_slot *t)
         return;
     timer_stop(t->keeper->loop, &t->timer);
     fetch_begins(&t->state);
-    const enum err e = start_call(t, &text);
+    const enum err e = token_call_start(t->keeper, &t->call, t->credentials, on_answer, t, &text);
     if (e == ERR_OK)
         return;
-    buf_finish(&t->body);
-    buf_finish(&t->basic);
     fail(t, e, -1, text.text[0] ? text.text : "out of memory");
     wait_for_next(t);
     keeper_publish(t->keeper);

@@ -51,6 +51,8 @@ enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 4, METRIC_LABEL_VALUES_MAX = 128
     X(M_ADDRESS_DOWN, "bff_upstream_address_down_total", METRIC_COUNTER,                           \
       "Times that an address of the identity API was found to be down", "host")                    \
     X(M_TOKEN_FETCH, "bff_token_fetch_total", METRIC_COUNTER, "Token fetches", "client,result")    \
+    X(M_TOKEN_CREDENTIALS_PENDING, "bff_token_credentials_pending", METRIC_GAUGE,                  \
+      "1: no token came with new credentials yet; the old ones are in use", "client")              \
     X(M_TOKEN_EXPIRY, "bff_token_expiry_timestamp_seconds", METRIC_GAUGE,                          \
       "Expiry of the cached token, Unix seconds", "client")                                        \
     X(M_JWKS_FETCH, "bff_jwks_fetch_total", METRIC_COUNTER, "Key set fetches", "result")           \

@@ -205,15 +205,87 @@ def test_a_fetch_under_way_with_old_credentials_is_given_up(reloadable, hostile,
     assert {call.bearer for call in hostile.calls("start")} == {"new-token"}
 
 
-def test_refused_new_credentials_leave_the_old_token_in_use(reloadable, hostile, tmp_path):
-    secret = tmp_path / "secret"
-    secret.write_text("first-secret-of-ours\n")
-    bff = reloadable(hostile, BFF_CLIENT_SECRET_FILE=secret, config={"BFF_CLIENT_SECRET": None})
-    hostile.on("token", Reply(401, {"error": "invalid_client"}))
-    secret.write_text("wrong-secret-of-ours\n")
-    bff.reload()
-    bff.service.wait_event("token.fetch_failed", token_cached=True)
+class Secrets:
+    """A vendor that accepts some client secrets and no others."""
+
+    def __init__(self, vendor, path, *good, life_s=3600):
+        self.vendor, self.path, self.good, self.life_s = vendor, path, set(good), life_s
+        vendor.on("token", self._reply)
+        self.write(*good[:1])
+
+    def _reply(self, call):
+        secret = call.form["client_secret"]
+        if secret not in self.good:
+            return Reply(401, {"error": "invalid_client"})
+        return Reply(document={"access_token": f"by-{secret}", "token_type": "Bearer", "expires_in": self.life_s})
+
+    def write(self, secret):
+        self.path.write_text(secret + "\n")
+
+    def sent(self):
+        return [call.form["client_secret"] for call in self.vendor.calls("token")]
+
+
+@row("FK07")
+def test_a_new_secret_that_is_refused_leaves_the_old_one_in_use_until_a_good_one_comes(
+        reloadable, hostile, tmp_path):
+    secrets = Secrets(hostile, tmp_path / "secret", "first-secret", life_s=2)
+    bff = reloadable(hostile, watch=True, BFF_CLIENT_SECRET_FILE=secrets.path,
+                     config={"BFF_CLIENT_SECRET": None})
+    secrets.write("wrong-secret")
+    refused = bff.service.wait_event("token.credentials_refused", token_client="client")
+    assert "401 invalid_client" in refused["error.reason"]
+    assert refused["log.level"] == "error"
+    assert bff.service.metric("bff_token_credentials_pending", client="client") == 1
+    tried = len(secrets.sent())
+    until(lambda: secrets.sent()[tried:].count("first-secret") >= 2, "the old secret renews its token")
+    assert "wrong-secret" not in secrets.sent()[tried:]  # there is a pause of half a minute
     assert bff.start().status == 200
+    assert bff.service.management().get("/readyz").status == 200
+
+    secrets.good.add("second-secret")
+    secrets.write("second-secret")
+    bff.service.wait_event("token.credentials_accepted", token_client="client")
+    assert bff.service.metric("bff_token_credentials_pending") == 0
+    accepted = secrets.sent().index("second-secret")
+    until(lambda: len(secrets.sent()) > accepted + 2, "the new secret renews its token")
+    assert set(secrets.sent()[accepted:]) == {"second-secret"}
+    until(lambda: bff.start().status == 200 and hostile.calls("start")[-1].bearer == "by-second-secret",
+          "the new token is used")
+
+
+def test_a_secret_that_the_vendor_learns_of_late_is_taken_up_by_the_next_signal(reloadable, hostile, tmp_path):
+    secrets = Secrets(hostile, tmp_path / "secret", "first-secret")
+    bff = reloadable(hostile, BFF_CLIENT_SECRET_FILE=secrets.path, config={"BFF_CLIENT_SECRET": None})
+    secrets.write("second-secret")
+    bff.reload()
+    bff.service.wait_event("token.credentials_refused")
+    secrets.good = {"second-secret"}
+    bff.reload()
+    bff.service.wait_event("token.credentials_accepted")
+
+
+def test_the_old_secret_again_ends_the_trial_of_a_new_one(reloadable, hostile, tmp_path):
+    secrets = Secrets(hostile, tmp_path / "secret", "first-secret")
+    bff = reloadable(hostile, BFF_CLIENT_SECRET_FILE=secrets.path, config={"BFF_CLIENT_SECRET": None})
+    secrets.write("wrong-secret")
+    bff.reload()
+    bff.service.wait_event("token.credentials_refused")
+    secrets.write("first-secret")
+    bff.reload()
+    until(lambda: bff.service.metric("bff_token_credentials_pending") == 0, "the end of the trial")
+    assert secrets.sent() == ["first-secret", "wrong-secret"]
+
+
+def test_before_any_token_came_a_new_secret_takes_the_place_of_the_old_at_once(reloadable, hostile, tmp_path):
+    secrets = Secrets(hostile, tmp_path / "secret", "right-secret")
+    secrets.write("wrong-secret")
+    bff = reloadable(hostile, wait_ready=False, BFF_CLIENT_SECRET_FILE=secrets.path,
+                     config={"BFF_CLIENT_SECRET": None})
+    bff.service.wait_event("token.fetch_failed")
+    secrets.write("right-secret")
+    bff.reload()
+    bff.service.wait_event("service.ready")
 
 
 # ---- keys and certificates

@@ -120,6 +120,35 @@ START_TEST(an_admin_client_comes_and_goes)
 }
 END_TEST
 
+static bool three_calls_came(void)
+{
+    return atomic_load(&vendor.token_calls) == 3;
+}
+
+START_TEST(refused_credentials_are_tried_again_while_the_old_token_serves)
+{
+    bench_set_up();
+    bench.limits.refused_ms = 20;
+    bench_start();
+    bench_run_until(token_is_there);
+    atomic_store(&vendor.token_status, 401);
+    struct config *next = copy_config();
+    next->client_secret = (char *)"another";
+    ck_assert_int_eq(keeper_reload(bench.keeper, next, NULL, &text), ERR_OK);
+    bench_run_until(three_calls_came);
+    struct token_now now;
+    ck_assert(keeper_token(bench.view, KEEPER_CLIENT_TOKEN, &now));
+    ck_assert(str_is(now.authorization, "Bearer t-1"));
+    atomic_store(&vendor.token_status, 200);
+    do
+        bench_run_until(token_is_there);
+    while (keeper_token(bench.view, KEEPER_CLIENT_TOKEN, &now) &&
+           str_is(now.authorization, "Bearer t-1"));
+    bench_tear_down();
+    free(next);
+}
+END_TEST
+
 START_TEST(a_missing_client_key_changes_nothing)
 {
     bench_set_up();
@@ -146,6 +175,7 @@ int main(void)
     tcase_add_test(t, the_old_token_serves_until_the_new_one_is_there);
     tcase_add_test(t, another_pool_begins_again_what_is_under_way);
     tcase_add_test(t, an_admin_client_comes_and_goes);
+    tcase_add_test(t, refused_credentials_are_tried_again_while_the_old_token_serves);
     tcase_add_test(t, a_missing_client_key_changes_nothing);
     const int failed = unit_run(t, "keeper_reload");
     bench_finish();
