@@ -13,10 +13,16 @@ import traceback
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "e2e")]
 
-from deploy import compose, units  # noqa: E402 after the path is set
+from deploy import compose, helm, units  # noqa: E402 after the path is set
 from deploy.context import Context, Found  # noqa: E402
 
 STEPS = [
+    ("helm lint", helm.lint),
+    ("helm schemas", helm.schemas),
+    ("helm policy", helm.policies),
+    ("helm refusals", helm.refusals),
+    ("helm restart keys", helm.restart_keys),
+    ("helm configuration", helm.configuration),
     ("compose file", compose.check),
     ("systemd verify", units.verify),
     ("systemd security", units.security),

@@ -49,7 +49,7 @@ class Context:
         if not (where / "complete").exists():
             shutil.rmtree(where, ignore_errors=True)
             where.mkdir(parents=True)
-            output_of(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", "--prefix", where,
+            output_of(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", "--legacy-peer-deps", "--prefix", where,
                        *packages])
             (where / "complete").touch()
         return where / "node_modules"

