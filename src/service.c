@@ -107,6 +107,7 @@ static bool build_shared(struct service *s)
     if (keeper_start(s->settings->config, s->settings->resources.trust, s->resolver, &s->keeper,
                      &problem) != ERR_OK)
         return fail(s, "cannot start the keeper of tokens and keys", &problem);
+    keeper_metrics_watch(s->keeper);
     s->health.keeper = s->keeper;
     s->health.started_wall_ms = clock_wall_ms();
     return true;

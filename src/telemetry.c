@@ -12,6 +12,7 @@
 #include "net/loop.h"
 #include "net/resolver.h"
 #include "observe/metrics.h"
+#include "observe/process_metrics.h"
 #include "reload.h"
 
 enum { LOG_FLUSH_MS = 1000 };
@@ -35,9 +36,35 @@ static double read_log_dropped(void *arg)
     return (double)log_dropped();
 }
 
-static void register_metrics(void)
+/* Whom the service may call; other calls count as "_OTHER". */
+static void register_origins(const struct config *config)
 {
-    static const char *const VERSIONS[] = {BFF_VERSION};
+    http_client_register_origin(config->upstream_url);
+    http_client_register_origin(config->token_url);
+    for (size_t i = 0; i < config->issuer_count; i++)
+        http_client_register_origin(config->issuers[i].jwks_url);
+}
+
+static void register_build_info(void)
+{
+    static const char *VERSIONS[4];
+    const struct {
+        const char *label;
+        const char *version;
+    } rows[ARRAY_LEN(VERSIONS)] = {
+        {"version", BFF_VERSION},
+        {"libmicrohttpd", http_server_library_version()},
+        {"libcurl", http_client_library_version()},
+        {"openssl", crypto_library_version()},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        VERSIONS[i] = rows[i].version;
+        metric_label_values(M_BUILD_INFO, rows[i].label, &VERSIONS[i], 1);
+    }
+}
+
+static void register_metrics(const struct config *config)
+{
     /* The vendor's operations, and what the keeper calls. */
     static const char *const OPERATIONS[] = {
 #define X(id, label, method, path, once, users, class) label,
@@ -53,6 +80,7 @@ static void register_metrics(void)
 
     loop_register_metrics();
     http_server_register_metrics(tables, ARRAY_LEN(tables));
+    register_origins(config);
     http_client_register_metrics(OPERATIONS, ARRAY_LEN(OPERATIONS));
     resolver_register_metrics();
     keeper_register_metrics();
@@ -61,12 +89,12 @@ static void register_metrics(void)
     api_register_metrics();
     reload_register_metrics();
     limit_metrics_register();
-    metric_label_values(M_BUILD_INFO, "version", VERSIONS, ARRAY_LEN(VERSIONS));
+    register_build_info();
 }
 
 bool telemetry_start(const struct config *config, const struct seal_ring *seal)
 {
-    register_metrics();
+    register_metrics(config);
     if (!metrics_start())
         return false;
     if (!start_log(config, seal)) {
@@ -75,6 +103,7 @@ bool telemetry_start(const struct config *config, const struct seal_ring *seal)
     }
     metric_set(M_BUILD_INFO, 0, 1);
     metric_on_scrape(M_LOG_DROPPED, 0, read_log_dropped, NULL);
+    process_metrics_watch();
     return true;
 }
 

@@ -14,6 +14,9 @@ struct keeper_view;
 
 /* Label values of the keeper's metrics; called by main before metrics_start(). */
 void keeper_register_metrics(void);
+struct keeper;
+/* What is read from it at scrape time; it outlives the scrapes. */
+void keeper_metrics_watch(struct keeper *k);
 
 enum keeper_token { KEEPER_CLIENT_TOKEN, KEEPER_ADMIN_TOKEN, KEEPER_TOKEN_COUNT };
 

@@ -102,7 +102,6 @@ static void succeed(struct keys_slot *s, struct keyset *set, const struct keyset
             metric_add(M_JWKS_KEYS_REFUSED, i, 0, report->refused[i]);
     }
     metric_add(M_JWKS_FETCH, fetch_result(ERR_OK), 0, 1);
-    metric_set(M_JWKS_FETCHED_AT, 0, clock_wall_s());
     count_keys(s->keeper);
     LOG(refused > 0 ? LOG_WARN : LOG_INFO, "jwks.fetched", "A key set was fetched",
         LOG_S("jwks.issuer", s->issuer->issuer), LOG_I("jwks.keys", (int64_t)report->kept),

@@ -2,6 +2,9 @@
  * The closed lists of label values of the keeper's counters. */
 #include "identity/keeper_metrics.h"
 
+#include <math.h>
+
+#include "base/clock.h"
 #include "identity/keeper_internal.h"
 
 static const char *const CLIENT_LABELS[] = {"client", "admin", "_OTHER"};
@@ -37,6 +40,29 @@ unsigned fetch_result(enum err e)
     while (i < ARRAY_LEN(RESULTS) && RESULTS[i] != e)
         i++;
     return i;
+}
+
+/* Of the issuer whose keys were fetched longest ago. */
+static double read_keys_age(void *arg)
+{
+    struct keeper *k = arg;
+    int64_t oldest_ms = INT64_MAX;
+    bool all = true;
+
+    (void)pthread_mutex_lock(&k->lock);
+    for (size_t i = 0; i < k->current->issuer_count; i++) {
+        const struct fetch_state *state = &k->current->key_states[i];
+        all = all && state->ever_ok;
+        if (state->last_ok_ms < oldest_ms)
+            oldest_ms = state->last_ok_ms;
+    }
+    (void)pthread_mutex_unlock(&k->lock);
+    return all ? (double)(clock_mono_ms() - oldest_ms) / 1e3 : (double)INFINITY;
+}
+
+void keeper_metrics_watch(struct keeper *k)
+{
+    metric_on_scrape(M_JWKS_AGE, 0, read_keys_age, k);
 }
 
 void keeper_register_metrics(void)

@@ -198,7 +198,7 @@ static bool take_place(struct keeper *k, enum keeper_waiters kind)
 {
     if (atomic_fetch_add_explicit(&k->waiting[kind], 1, memory_order_relaxed) <
         atomic_load_explicit(&k->waiting_max[kind], memory_order_relaxed)) {
-        metric_gauge_add(M_KEEPER_WAITING, kind, 1);
+        metric_gauge_add(M_KEEPER_WAITING, kind, 0, 1);
         return true;
     }
     (void)atomic_fetch_sub_explicit(&k->waiting[kind], 1, memory_order_relaxed);
@@ -209,7 +209,7 @@ static bool take_place(struct keeper *k, enum keeper_waiters kind)
 static void give_place_back(struct keeper *k, enum keeper_waiters kind)
 {
     (void)atomic_fetch_sub_explicit(&k->waiting[kind], 1, memory_order_relaxed);
-    metric_gauge_add(M_KEEPER_WAITING, kind, -1);
+    metric_gauge_add(M_KEEPER_WAITING, kind, 0, -1);
 }
 
 void keeper_wait_cancel(struct keeper_wait *w)

@@ -42,6 +42,7 @@ struct outbound {
     _Atomic int64_t configured_milli;
     _Atomic int64_t breaker_failures; /* 0: off */
     _Atomic bool open;
+    _Atomic bool probing;   /* while open: a probe was let out since it failed last */
     _Atomic uint32_t epoch; /* counts how often the breaker closed */
     _Atomic int64_t repeats_percent;
     _Atomic int64_t repeats_saved; /* REPEAT_COST is one */
@@ -259,6 +260,7 @@ static const char *const TRANSITION_LABELS[] = {
 static void open_breaker(struct outbound *o, enum failure_kind kind, int64_t now_ms)
 {
     set(&o->probe_at_ms, now_ms + OUTBOUND_BREAKER_PROBE_MS);
+    atomic_store_explicit(&o->probing, false, memory_order_relaxed);
     if (atomic_exchange_explicit(&o->open, true, memory_order_release))
         return;
     metric_add(M_BREAKER_TRANSITIONS, TO_OPEN, 0, 1);
@@ -287,11 +289,13 @@ static bool breaker_permits(struct outbound *o, int64_t now_ms, struct outbound_
     const int64_t at_ms = get(&o->probe_at_ms);
 
     ret->probe = now_ms >= at_ms && win(&o->probe_at_ms, at_ms, now_ms + OUTBOUND_BREAKER_PROBE_MS);
-    if (ret->probe)
-        metric_add(M_BREAKER_TRANSITIONS, TO_HALF_OPEN, 0, 1);
-    else
+    if (!ret->probe) {
         ret->retry_after_s = seconds_up(get(&o->probe_at_ms) - now_ms);
-    return ret->probe;
+        return false;
+    }
+    atomic_store_explicit(&o->probing, true, memory_order_relaxed);
+    metric_add(M_BREAKER_TRANSITIONS, TO_HALF_OPEN, 0, 1);
+    return true;
 }
 
 /* ---- calls */
@@ -438,9 +442,27 @@ static double read_limit(void *arg)
     return outbound_limit_per_second(arg);
 }
 
+/* One of the labels of the transitions: the state that the last one led to. */
+static unsigned breaker_state(const struct outbound *o)
+{
+    if (!outbound_is_open(o))
+        return TO_CLOSED;
+    return atomic_load_explicit(&o->probing, memory_order_relaxed) ? TO_HALF_OPEN : TO_OPEN;
+}
+
+static double read_closed(void *arg)
+{
+    return breaker_state(arg) == TO_CLOSED;
+}
+
 static double read_open(void *arg)
 {
-    return outbound_is_open(arg) ? 1 : 0;
+    return breaker_state(arg) == TO_OPEN;
+}
+
+static double read_half_open(void *arg)
+{
+    return breaker_state(arg) == TO_HALF_OPEN;
 }
 
 void outbound_register_metrics(void)
@@ -457,10 +479,13 @@ void outbound_register_metrics(void)
     metric_label_values(M_UPSTREAM_REPEATS, "result", REPEAT_LABELS, ARRAY_LEN(REPEAT_LABELS));
     metric_label_values(M_BREAKER_TRANSITIONS, "to", TRANSITION_LABELS,
                         ARRAY_LEN(TRANSITION_LABELS));
+    metric_label_values(M_BREAKER_STATE, "state", TRANSITION_LABELS, ARRAY_LEN(TRANSITION_LABELS));
 }
 
 void outbound_metrics_watch(struct outbound *o)
 {
     metric_on_scrape(M_UPSTREAM_LIMIT, 0, read_limit, o);
-    metric_on_scrape(M_BREAKER_OPEN, 0, read_open, o);
+    metric_on_scrape(M_BREAKER_STATE, TO_CLOSED, read_closed, o);
+    metric_on_scrape(M_BREAKER_STATE, TO_OPEN, read_open, o);
+    metric_on_scrape(M_BREAKER_STATE, TO_HALF_OPEN, read_half_open, o);
 }

@@ -76,7 +76,7 @@ static void slot_clear(struct token_memory *m, struct slot *slot)
     free(slot->token);
     *slot = (struct slot){.token = NULL};
     m->count--;
-    metric_gauge_add(M_TOKEN_MEMORY_ENTRIES, 0, -1);
+    metric_gauge_add(M_TOKEN_MEMORY_ENTRIES, 0, 0, -1);
 }
 
 static void slot_drop(struct token_memory *m, struct slot *slot, enum dropped why)
@@ -270,5 +270,5 @@ void token_memory_keep(struct token_memory *m, const struct keyring *keys,
     token->asked = ++m->looks;
     *slot = (struct slot){.tag = tag_of(id), .token = token};
     m->count++;
-    metric_gauge_add(M_TOKEN_MEMORY_ENTRIES, 0, 1);
+    metric_gauge_add(M_TOKEN_MEMORY_ENTRIES, 0, 0, 1);
 }

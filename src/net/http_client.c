@@ -303,7 +303,7 @@ struct call *http_client_start(struct http_client *c, const struct call_request 
         free_call(call);
         return NULL;
     }
-    metric_gauge_add(M_HTTP_CLIENT_ACTIVE, 0, 1);
+    client_count_begin(call);
     if (c->waiting.count + c->unresolved.count >= c->waiting_max) {
         refuse(call);
         return call;

@@ -96,9 +96,13 @@ bool call_may_have_been_sent(const struct call *call);
 unsigned http_client_open_calls(const struct http_client *c);
 
 /* The closed list of values that call_request.label takes; the last is the catch-all. Registers the
- * labels of http_client_request_duration; called by main before metrics_start(). operations is
- * borrowed for ever. */
+ * labels of the client's metrics; called by main before metrics_start(). operations is borrowed for
+ * ever. */
 void http_client_register_metrics(const char *const *operations, size_t count);
+/* Before that: the server of this URL (NULL: none) gets a value of its own for server_address and
+ * server_port, if it is one of the first HTTP_CLIENT_ORIGINS_MAX. Copied. */
+void http_client_register_origin(const char *url);
+enum { HTTP_CLIENT_ORIGINS_MAX = 16 };
 /* libcurl and what it is linked with, for /version. */
 const char *http_client_library_version(void);
 /* The file with the certificates that this system trusts; NULL: none can be read. */

@@ -40,6 +40,7 @@ struct call {
     void *easy;                   /* CURL, owned while active */
     struct timer deadline;
     int64_t started_us;
+    unsigned origin; /* index of the metrics' server_address */
 
     /* of the present attempt */
     struct answer_head head;
@@ -165,6 +166,7 @@ void client_attempt_ended(struct http_client *c, const struct client_socket *s);
 void client_call_ended(struct call *call, enum call_result result);
 
 /* ---- http_client_metrics.c */
+void client_count_begin(struct call *call);
 /* answer NULL: cancelled. */
 void client_count_end(const struct call *call, const struct call_answer *answer);
 

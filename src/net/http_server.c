@@ -39,9 +39,9 @@ static struct http_conn *conn_of(struct MHD_Connection *mhd)
 
 static void count_connections(const struct http_server *s, int64_t more)
 {
-    metric_gauge_add(M_HTTP_CONNECTIONS, s->listener_label, more);
+    metric_gauge_add(M_HTTP_CONNECTIONS, s->listener_label, 0, more);
     if (s->member)
-        metric_gauge_add(M_WORKER_CONNECTIONS, conn_member_number(s->member), more);
+        metric_gauge_add(M_WORKER_CONNECTIONS, conn_member_number(s->member), 0, more);
 }
 
 static void unlink_conn(struct http_conn *conn)

@@ -112,6 +112,8 @@ void http_server_register_metrics(const struct route_table *tables, size_t count
     metric_label_values(M_HTTP_SERVER_DURATION, "http_response_status_code", STATUS_TEXTS,
                         ARRAY_LEN(STATUS_TEXTS));
     metric_label_values(M_HTTP_SERVER_DURATION, "error_type", error_labels, ERR_COUNT + 1);
+    metric_label_values(M_HTTP_SERVER_ACTIVE, "http_request_method", method_labels,
+                        ARRAY_LEN(method_labels));
     register_workers();
     metric_label_values(M_HTTP_CONNECTIONS, "listener", LISTENERS, ARRAY_LEN(LISTENERS));
     metric_label_values(M_SHED, "reason", SHED_REASONS, ARRAY_LEN(SHED_REASONS));
@@ -168,8 +170,10 @@ void log_cut(const struct http_conn *conn, const char *request_id, const struct 
     const int64_t duration_ms = loop_now_ms(conn->server->loop) - conn->phase_since_ms;
     char client[IP_TEXT_BYTES];
     ip_format(&conn->peer, client);
-    metric_observe(M_HTTP_SERVER_DURATION, HTTP_METHOD_OTHER, (unsigned)route_label_count,
-                   status_label(status), f->code, (double)duration_ms / 1e3);
+    metric_observe(
+        M_HTTP_SERVER_DURATION,
+        METRIC_AT(HTTP_METHOD_OTHER, (unsigned)route_label_count, status_label(status), f->code),
+        (double)duration_ms / 1e3);
     LOG(status >= 500 ? LOG_WARN : LOG_INFO, "http.request", "request cut off",
         LOG_S("http.request.method", http_method_name(HTTP_METHOD_OTHER)),
         LOG_I("http.response.status_code", status),
@@ -182,8 +186,10 @@ void log_request(const struct request *req, const struct outcome *outcome)
 {
     const int64_t duration_us = clock_mono_us() - req->started_us;
     const enum log_level level = level_of(req, outcome->status);
-    metric_observe(M_HTTP_SERVER_DURATION, req->method, route_label_of(req),
-                   status_label(outcome->status), outcome->code, (double)duration_us / 1e6);
+    metric_observe(
+        M_HTTP_SERVER_DURATION,
+        METRIC_AT(req->method, route_label_of(req), status_label(outcome->status), outcome->code),
+        (double)duration_us / 1e6);
     if (log_enabled(level))
         write_line(req, level, outcome, duration_us);
 }

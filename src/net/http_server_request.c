@@ -276,12 +276,12 @@ static bool on_header(struct request *req, const char *method, const char *versi
     req->started_us = clock_mono_us();
     req->started_wall_ms = clock_wall_ms();
     req->client = req->conn->peer;
-    metric_gauge_add(M_HTTP_SERVER_ACTIVE, 0, 1);
+    req->method = http_method_parse(str_of(method));
+    metric_gauge_add(M_HTTP_SERVER_ACTIVE, req->method, 0, 1);
 
     const bool collected = collect_fields(req);
     set_ids(req);
     req->client = client_of(req);
-    req->method = http_method_parse(str_of(method));
     req->facts.method = str_of(method);
     req->facts.target = (struct str){req->target.ptr, req->target.len};
     req->facts.target_bytes = req->target_bytes;
@@ -426,7 +426,7 @@ void request_end(struct request *req, bool client_left)
     if (req->header_seen) {
         const struct outcome o = outcome_of(req, client_left);
         log_request(req, &o);
-        metric_gauge_add(M_HTTP_SERVER_ACTIVE, 0, -1);
+        metric_gauge_add(M_HTTP_SERVER_ACTIVE, req->method, 0, -1);
     }
     if (req->in_flight)
         (void)atomic_fetch_sub_explicit(s->options.in_flight, 1, memory_order_relaxed);

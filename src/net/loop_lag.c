@@ -65,7 +65,7 @@ static void count_long_turn(struct loop_lag *lag, int64_t turn_us)
     read_cpu(lag);
     const int64_t charged_us = lag->cpu_us - cpu_before_us;
     const double cpu_s = seconds_of(charged_us < turn_us ? charged_us : turn_us);
-    metric_observe(M_LOOP_LONG_TURN_CPU, lag->label, 0, 0, 0, cpu_s);
+    metric_observe(M_LOOP_LONG_TURN_CPU, METRIC_AT(lag->label), cpu_s);
     metric_raise(M_LOOP_LAG_MAX, lag->label, CLOCK_CPU, cpu_s);
 }
 
@@ -75,7 +75,7 @@ void loop_lag_turn_ends(struct loop_lag *lag, int64_t now_us)
         return;
     const int64_t turn_us = now_us - lag->began_us;
     lag->busy_us += turn_us;
-    metric_observe(M_LOOP_LAG, lag->label, 0, 0, 0, seconds_of(turn_us));
+    metric_observe(M_LOOP_LAG, METRIC_AT(lag->label), seconds_of(turn_us));
     if (turn_us > lag->longest_us) {
         lag->longest_us = turn_us;
         metric_raise(M_LOOP_LAG_MAX, lag->label, CLOCK_WALL, seconds_of(turn_us));

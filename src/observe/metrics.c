@@ -145,25 +145,24 @@ static uint64_t catch_all_key(enum metric m)
 }
 
 /* Indexes beyond the registered values count as the last one; surplus ones are ignored. */
-static uint64_t key_of(enum metric m, unsigned index[METRIC_LABELS_MAX])
+static uint64_t key_of(enum metric m, const unsigned wanted[METRIC_LABELS_MAX])
 {
     const struct metric_desc *desc = &metrics_registry.descs[m];
-    for (size_t i = 0; i < METRIC_LABELS_MAX; i++) {
-        const size_t count = i < desc->label_count ? desc->labels[i].count : 0;
-        if (index[i] >= count)
-            index[i] = count > 0 ? (unsigned)count - 1 : 0;
+    unsigned index[METRIC_LABELS_MAX] = {0};
+    for (size_t i = 0; i < desc->label_count; i++) {
+        const unsigned last = desc->labels[i].count > 0 ? (unsigned)desc->labels[i].count - 1 : 0;
+        index[i] = wanted[i] < last ? wanted[i] : last;
     }
     return series_key(m, index);
 }
 
 /* The calling thread's series; NULL when the thread has not joined. */
-static struct series *series_get(enum metric m, unsigned a, unsigned b, unsigned c, unsigned d)
+static struct series *series_get(enum metric m, const unsigned labels[METRIC_LABELS_MAX])
 {
     struct thread_table *table = own_table;
     if (!table)
         return NULL;
-    unsigned index[METRIC_LABELS_MAX] = {a, b, c, d};
-    uint64_t key = key_of(m, index);
+    uint64_t key = key_of(m, labels);
     struct series *s = find_slot(table, key);
     if (atomic_load_explicit(&s->key, memory_order_relaxed) == key)
         return s;
@@ -186,19 +185,19 @@ static void add_to(atomic_uint_fast64_t *word, uint64_t n)
 
 void metric_add(enum metric m, unsigned a, unsigned b, uint64_t n)
 {
-    struct series *s = series_get(m, a, b, 0, 0);
+    struct series *s = series_get(m, METRIC_AT(a, b));
     if (s)
         add_to(&s->words[0], n);
 }
 
-void metric_gauge_add(enum metric m, unsigned a, int64_t n)
+void metric_gauge_add(enum metric m, unsigned a, unsigned b, int64_t n)
 {
-    metric_add(m, a, 0, (uint64_t)n);
+    metric_add(m, a, b, (uint64_t)n);
 }
 
 void metric_set(enum metric m, unsigned a, int64_t value)
 {
-    struct series *s = series_get(m, a, 0, 0, 0);
+    struct series *s = series_get(m, METRIC_AT(a));
     if (s)
         atomic_store_explicit(&s->words[0], (uint64_t)value, memory_order_relaxed);
 }
@@ -218,9 +217,9 @@ static void store_seconds(atomic_uint_fast64_t *word, double seconds)
     atomic_store_explicit(word, bits, memory_order_relaxed);
 }
 
-void metric_observe(enum metric m, unsigned a, unsigned b, unsigned c, unsigned d, double seconds)
+void metric_observe(enum metric m, const unsigned labels[METRIC_LABELS_MAX], double seconds)
 {
-    struct series *s = series_get(m, a, b, c, d);
+    struct series *s = series_get(m, labels);
     if (!s)
         return;
     const double *bounds = metrics_registry.descs[m].bounds;
@@ -233,7 +232,7 @@ void metric_observe(enum metric m, unsigned a, unsigned b, unsigned c, unsigned 
 
 void metric_raise(enum metric m, unsigned a, unsigned b, double seconds)
 {
-    struct series *s = series_get(m, a, b, 0, 0);
+    struct series *s = series_get(m, METRIC_AT(a, b));
     if (s && seconds > load_seconds(&s->words[SECONDS_WORD]))
         store_seconds(&s->words[SECONDS_WORD], seconds);
 }
@@ -244,8 +243,7 @@ void metric_on_scrape(enum metric m, unsigned a, double (*read)(void *arg), void
     (void)pthread_mutex_lock(&r->lock);
     metrics_describe();
     assert(r->scraped_count < SCRAPED_MAX);
-    unsigned index[METRIC_LABELS_MAX] = {a, 0, 0, 0};
     r->scraped[r->scraped_count++] =
-        (struct scraped){.key = key_of(m, index), .read = read, .arg = arg};
+        (struct scraped){.key = key_of(m, METRIC_AT(a)), .read = read, .arg = arg};
     (void)pthread_mutex_unlock(&r->lock);
 }

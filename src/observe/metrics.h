@@ -27,7 +27,7 @@ enum metric_kind {
     {                                                                                              \
         0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2         \
     }
-enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 4, METRIC_LABEL_VALUES_MAX = 128 };
+enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 6, METRIC_LABEL_VALUES_MAX = 128 };
 
 /* X(enum, "name", kind, "help", "label,label") : labels' values are registered at start by
  * metric_label_values() */
@@ -36,14 +36,16 @@ enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 4, METRIC_LABEL_VALUES_MAX = 128
       "Duration of HTTP server requests",                                                          \
       "http_request_method,http_route,http_response_status_code,error_type")                       \
     X(M_HTTP_SERVER_ACTIVE, "http_server_active_requests", METRIC_GAUGE,                           \
-      "HTTP server requests in flight", "")                                                        \
+      "HTTP server requests in flight", "http_request_method")                                     \
     X(M_HTTP_CONNECTIONS, "bff_connections", METRIC_GAUGE, "Open client connections", "listener")  \
     X(M_WORKER_CONNECTIONS, "bff_worker_connections", METRIC_GAUGE,                                \
       "Open client connections of the public listener, by worker", "worker")                       \
     X(M_HTTP_CLIENT_DURATION, "http_client_request_duration_seconds", METRIC_HISTOGRAM,            \
-      "Duration of calls to the vendor", "operation,result")                                       \
+      "Duration of calls to the identity API",                                                     \
+      "http_request_method,server_address,server_port,operation,http_response_status_code,error_"  \
+      "type")                                                                                      \
     X(M_HTTP_CLIENT_ACTIVE, "http_client_active_requests", METRIC_GAUGE,                           \
-      "Calls to the vendor under way", "")                                                         \
+      "Calls to the identity API under way", "server_address,server_port")                         \
     X(M_DNS_LOOKUPS, "bff_dns_lookups_total", METRIC_COUNTER,                                      \
       "Look-ups of the identity API's host names", "host,result")                                  \
     X(M_DNS_ADDRESSES, "bff_dns_addresses", METRIC_GAUGE, "Addresses of the identity API's hosts", \
@@ -56,8 +58,11 @@ enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 4, METRIC_LABEL_VALUES_MAX = 128
     X(M_TOKEN_EXPIRY, "bff_token_expiry_timestamp_seconds", METRIC_GAUGE,                          \
       "Expiry of the cached token, Unix seconds", "client")                                        \
     X(M_JWKS_FETCH, "bff_jwks_fetch_total", METRIC_COUNTER, "Key set fetches", "result")           \
-    X(M_JWKS_FETCHED_AT, "bff_jwks_fetched_timestamp_seconds", METRIC_GAUGE,                       \
-      "Last good key set fetch, Unix seconds", "")                                                 \
+    X(M_JWKS_AGE, "bff_jwks_age_seconds", METRIC_GAUGE,                                            \
+      "Since the last good fetch of the key set that was fetched longest ago; +Inf: one was "      \
+      "never "                                                                                     \
+      "fetched",                                                                                   \
+      "")                                                                                          \
     X(M_JWKS_KEYS, "bff_jwks_keys", METRIC_GAUGE, "Usable keys in the key sets", "")               \
     X(M_JWKS_KEYS_REFUSED, "bff_jwks_keys_refused_total", METRIC_COUNTER,                          \
       "Keys refused at import", "reason")                                                          \
@@ -83,8 +88,10 @@ enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 4, METRIC_LABEL_VALUES_MAX = 128
       "Calls a second that are let out to the vendor at present; 0: no limit", "")                 \
     X(M_UPSTREAM_SHED, "bff_upstream_shed_total", METRIC_COUNTER,                                  \
       "Calls to the vendor that were not let out", "reason,class")                                 \
-    X(M_BREAKER_OPEN, "bff_upstream_breaker_open", METRIC_GAUGE,                                   \
-      "1 while the circuit breaker refuses calls to the vendor", "")                               \
+    X(M_BREAKER_STATE, "bff_upstream_breaker_state", METRIC_GAUGE,                                 \
+      "1 for the state that the circuit breaker is in, 0 for the others; half_open: as open, and " \
+      "a probe was let out last",                                                                  \
+      "state")                                                                                     \
     X(M_BREAKER_TRANSITIONS, "bff_upstream_breaker_transitions_total", METRIC_COUNTER,             \
       "State changes of the circuit breaker; half_open: a probe was let out", "to")                \
     X(M_UPSTREAM_REPEATS, "bff_upstream_repeats_total", METRIC_COUNTER,                            \
@@ -115,7 +122,18 @@ enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 4, METRIC_LABEL_VALUES_MAX = 128
       "When the configuration in use was taken up, at start or by a reload, Unix seconds", "")     \
     X(M_CONFIG_RELOAD_OK, "bff_config_last_reload_successful", METRIC_GAUGE,                       \
       "1: the configuration in use is the one that was read last; 0: that one was refused", "")    \
-    X(M_BUILD_INFO, "bff_build_info", METRIC_GAUGE, "Version of the service", "version")
+    X(M_PROCESS_CPU, "process_cpu_seconds_total", METRIC_COUNTER,                                  \
+      "Processor time of the process, user and system", "")                                        \
+    X(M_PROCESS_RESIDENT, "process_resident_memory_bytes", METRIC_GAUGE,                           \
+      "Resident memory of the process", "")                                                        \
+    X(M_PROCESS_VIRTUAL, "process_virtual_memory_bytes", METRIC_GAUGE,                             \
+      "Address space of the process", "")                                                          \
+    X(M_PROCESS_OPEN_FDS, "process_open_fds", METRIC_GAUGE, "Open descriptors", "")                \
+    X(M_PROCESS_MAX_FDS, "process_max_fds", METRIC_GAUGE, "Limit of open descriptors", "")         \
+    X(M_PROCESS_START_TIME, "process_start_time_seconds", METRIC_GAUGE,                            \
+      "When the process started, Unix seconds", "")                                                \
+    X(M_BUILD_INFO, "bff_build_info", METRIC_GAUGE,                                                \
+      "1; versions of the service and of its libraries", "version,libmicrohttpd,libcurl,openssl")
 
 enum metric {
 #define X(id, name, kind, help, labels) id,
@@ -135,17 +153,19 @@ void metrics_stop(void);
  * nothing. */
 NODISCARD bool metrics_thread_join(void);
 
-/* a, b, c, d: indexes into the label values in the order of the table; 0 where there is no label.
- */
+/* a, b: indexes into the label values in the order of the table; 0 where there is no label. */
 void metric_add(enum metric m, unsigned a, unsigned b, uint64_t n);
-void metric_observe(enum metric m, unsigned a, unsigned b, unsigned c, unsigned d, double seconds);
+/* All label indexes of an observation; those that are not given are 0. */
+#define METRIC_AT(...) ((const unsigned[METRIC_LABELS_MAX]){__VA_ARGS__})
+void metric_observe(enum metric m, const unsigned labels[METRIC_LABELS_MAX], double seconds);
 /* METRIC_MAX: the value rises to this, if it was less. */
 void metric_raise(enum metric m, unsigned a, unsigned b, double seconds);
 /* Gauges: summed over threads, so +1 and -1 may come from different threads; metric_set() is for
  * gauges that one thread alone writes. */
-void metric_gauge_add(enum metric m, unsigned a, int64_t n);
+void metric_gauge_add(enum metric m, unsigned a, unsigned b, int64_t n);
 void metric_set(enum metric m, unsigned a, int64_t value);
-/* A gauge or counter that is read at scrape time. At most 32. */
+/* A gauge or counter that is read at scrape time; NAN: it has no value now and is left out. At most
+ * 32. */
 void metric_on_scrape(enum metric m, unsigned a, double (*read)(void *arg), void *arg);
 /* Prometheus text exposition format 0.0.4; series that were never touched are left out, but
  * counters without labels. */

@@ -60,21 +60,22 @@ struct registry {
 
 extern struct registry metrics_registry;
 
-/* A series' identity: the metric and up to four label indexes, in the order of the exposition. */
+/* A series' identity: the metric and its label indexes, in the order of the exposition. */
 static inline uint64_t series_key(enum metric m, const unsigned index[METRIC_LABELS_MAX])
 {
-    return ((uint64_t)m + 1) << 32 | (uint64_t)index[0] << 24 | (uint64_t)index[1] << 16 |
-           (uint64_t)index[2] << 8 | (uint64_t)index[3];
+    return ((uint64_t)m + 1) << 48 | (uint64_t)index[0] << 40 | (uint64_t)index[1] << 32 |
+           (uint64_t)index[2] << 24 | (uint64_t)index[3] << 16 | (uint64_t)index[4] << 8 |
+           (uint64_t)index[5];
 }
 
 static inline enum metric series_metric(uint64_t key)
 {
-    return (enum metric)((key >> 32) - 1);
+    return (enum metric)((key >> 48) - 1);
 }
 
 static inline size_t series_label_index(uint64_t key, size_t label)
 {
-    return (size_t)(key >> (24 - 8 * label)) & 0xFF;
+    return (size_t)(key >> (40 - 8 * label)) & 0xFF;
 }
 
 /* Fills the descriptions from METRIC_TABLE at first use; the lock is held. */

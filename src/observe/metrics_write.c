@@ -63,8 +63,10 @@ static void collect(const struct registry *r, struct samples *out)
     }
     for (size_t i = 0; i < r->scraped_count; i++) {
         const struct scraped *s = &r->scraped[i];
-        out->items[out->count++] =
-            (struct sample){.key = s->key, .value = s->read(s->arg), .is_scraped = true};
+        const double value = s->read(s->arg);
+        if (!isnan(value))
+            out->items[out->count++] =
+                (struct sample){.key = s->key, .value = value, .is_scraped = true};
     }
 }
 

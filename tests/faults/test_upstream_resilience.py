@@ -34,7 +34,7 @@ def test_a_vendor_that_keeps_failing_is_left_alone_and_found_again(scene, troubl
     scene.vendor.on("register", TROUBLE[trouble])
     for _ in range(5):
         assert ready(scene, "register", service)().status in (502, 503)
-    until(lambda: service.metric("bff_upstream_breaker_open") == 1, "the breaker is open")
+    until(lambda: service.metric("bff_upstream_breaker_state", state="closed") == 0, "the breaker is open")
     opened = time.monotonic()
     assert service.wait_event("upstream.breaker_opened")["log.level"] == "error"
     # Nothing of a ceremony is lost: the handle is not used up.
@@ -48,7 +48,7 @@ def test_a_vendor_that_keeps_failing_is_left_alone_and_found_again(scene, troubl
     scene.vendor.behave()
     until(lambda: ready(scene, "delete", service)().status == 204, "a probe finds the vendor well")
     record(f"{trouble}: open after 5 failures, closed again {time.monotonic() - opened:.1f} s later")
-    assert service.metric("bff_upstream_breaker_open") == 0
+    assert service.metric("bff_upstream_breaker_state", state="closed") == 1
     assert authenticate().status == 200
     assert ready(scene, "register", service)().status == 201
     service.wait_idle()
@@ -60,7 +60,7 @@ def test_an_open_breaker_lets_one_probe_out_at_a_time(scene):
     scene.vendor.on("start", Reply(500))
     for _ in range(3):
         ready(scene, "start", service)()
-    until(lambda: service.metric("bff_upstream_breaker_open") == 1, "the breaker is open")
+    until(lambda: service.metric("bff_upstream_breaker_state", state="closed") == 0, "the breaker is open")
     scene.vendor.forget_calls()
     begin = time.monotonic()
     answers = []
@@ -80,7 +80,7 @@ def test_a_considered_refusal_opens_no_breaker(scene, reply):
     for _ in range(8):
         assert ready(scene, "register", service)().code != "upstream_unavailable"
     assert len(scene.vendor.calls("register")) == 8
-    assert service.metric("bff_upstream_breaker_open") == 0
+    assert service.metric("bff_upstream_breaker_state", state="closed") == 1
 
 
 # ---- the budget for repeats

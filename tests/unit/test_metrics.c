@@ -18,7 +18,7 @@ static void setup(void)
 {
     metric_label_values(M_JWT_VERIFY, "result", results, ARRAY_LEN(results));
     metric_label_values(M_HTTP_CLIENT_DURATION, "operation", operations, ARRAY_LEN(operations));
-    metric_label_values(M_HTTP_CLIENT_DURATION, "result", results, ARRAY_LEN(results));
+    metric_label_values(M_HTTP_CLIENT_DURATION, "error_type", results, ARRAY_LEN(results));
     ck_assert(metrics_start());
     buf_init(&out, OUT_MAX);
 }
@@ -80,13 +80,13 @@ END_TEST
 
 START_TEST(gauges_go_both_ways)
 {
-    metric_gauge_add(M_HTTP_SERVER_ACTIVE, 0, 5);
-    metric_gauge_add(M_HTTP_SERVER_ACTIVE, 0, -7);
+    metric_gauge_add(M_HTTP_SERVER_ACTIVE, 0, 0, 5);
+    metric_gauge_add(M_HTTP_SERVER_ACTIVE, 0, 0, -7);
     metric_set(M_JWKS_KEYS, 0, 4);
     metric_set(M_JWKS_KEYS, 0, 3);
     const char *text = scrape();
-    ck_assert_has(text,
-                  "# TYPE http_server_active_requests gauge\nhttp_server_active_requests -2\n");
+    ck_assert_has(text, "# TYPE http_server_active_requests gauge\n"
+                        "http_server_active_requests{http_request_method=\"_OTHER\"} -2\n");
     ck_assert_has(text, "bff_jwks_keys 3\n");
 }
 END_TEST
@@ -95,11 +95,13 @@ START_TEST(histogram_buckets_are_cumulative_and_bounds_inclusive)
 {
     const double seconds[] = {0.001, 0.005, 0.006, 0.5, 10, 10.5, 0};
     for (size_t i = 0; i < ARRAY_LEN(seconds); i++)
-        metric_observe(M_HTTP_CLIENT_DURATION, 0, 0, 0, 0, seconds[i]);
+        metric_observe(M_HTTP_CLIENT_DURATION, METRIC_AT(0), seconds[i]);
     const char *text = scrape();
     ck_assert_has(text, "# TYPE http_client_request_duration_seconds histogram\n");
 #define SERIES(suffix, more)                                                                       \
-    "http_client_request_duration_seconds" suffix "{operation=\"start\",result=\"good\"" more "} "
+    "http_client_request_duration_seconds" suffix                                                  \
+    "{http_request_method=\"_OTHER\",server_address=\"_OTHER\",server_port=\"_OTHER\","            \
+    "operation=\"start\",http_response_status_code=\"_OTHER\",error_type=\"good\"" more "} "
     ck_assert_has(text, SERIES("_bucket", ",le=\"0.005\"") "3\n");
     ck_assert_has(text, SERIES("_bucket", ",le=\"0.01\"") "4\n");
     ck_assert_has(text, SERIES("_bucket", ",le=\"0.25\"") "4\n");
@@ -116,7 +118,7 @@ START_TEST(fine_histograms_have_bounds_of_their_own)
 {
     const double seconds[] = {0.0001, 0.0015, 0.02, 3};
     for (size_t i = 0; i < ARRAY_LEN(seconds); i++)
-        metric_observe(M_LOOP_LAG, 0, 0, 0, 0, seconds[i]);
+        metric_observe(M_LOOP_LAG, METRIC_AT(0), seconds[i]);
     const char *text = scrape();
     ck_assert_has(text, "# TYPE bff_loop_lag_seconds histogram\n");
     ck_assert_has(text, "bff_loop_lag_seconds_bucket{loop=\"_OTHER\",le=\"0.0001\"} 1\n");
@@ -173,8 +175,8 @@ static void *count_a_thousand(void *arg)
     *joined = metrics_thread_join() && *joined;
     for (int i = 0; i < 1000; i++) {
         metric_add(M_JWT_VERIFY, 0, 0, 1);
-        metric_observe(M_HTTP_CLIENT_DURATION, (unsigned)i % 2, 0, 0, 0, 0.002);
-        metric_gauge_add(M_HTTP_CLIENT_ACTIVE, 0, i % 2 ? 1 : -1);
+        metric_observe(M_HTTP_CLIENT_DURATION, METRIC_AT(0, 0, 0, (unsigned)i % 2), 0.002);
+        metric_gauge_add(M_HTTP_CLIENT_ACTIVE, 0, 0, i % 2 ? 1 : -1);
     }
     return NULL;
 }
@@ -193,9 +195,12 @@ START_TEST(threads_count_while_another_scrapes_and_leave_their_counts)
     }
     const char *text = scrape();
     ck_assert_has(text, "bff_jwt_verify_total{result=\"good\"} 4000\n");
-    ck_assert_has(text, "_count{operation=\"start\",result=\"good\"} 2000\n");
-    ck_assert_has(text, "_count{operation=\"_OTHER\",result=\"good\"} 2000\n");
-    ck_assert_has(text, "http_client_active_requests 0\n");
+    ck_assert_has(text, ",operation=\"start\",http_response_status_code=\"_OTHER\","
+                        "error_type=\"good\"} 2000\n");
+    ck_assert_has(text, ",operation=\"_OTHER\",http_response_status_code=\"_OTHER\","
+                        "error_type=\"good\"} 2000\n");
+    ck_assert_has(
+        text, "http_client_active_requests{server_address=\"_OTHER\",server_port=\"_OTHER\"} 0\n");
 }
 END_TEST
 
@@ -221,7 +226,7 @@ START_TEST(full_table_counts_under_the_catch_all)
     ck_assert(metrics_start());
     const unsigned series = 5000;
     for (unsigned i = 0; i < series; i++)
-        metric_observe(M_HTTP_SERVER_DURATION, i % 100, i / 100, 0, 0, 0.001);
+        metric_observe(M_HTTP_SERVER_DURATION, METRIC_AT(i % 100, i / 100), 0.001);
     metric_add(M_JWT_VERIFY, 0, 0, 1);
 
     const char *text = scrape();
