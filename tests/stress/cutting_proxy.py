@@ -6,10 +6,12 @@ It reads whole requests and whole answers, so that it can say where it cut, and 
 one of the cuts below. Chances come from --cut NAME=CHANCE, the draws from --seed. The first line on
 standard output is {"event":"ready","port":...}; SIGTERM ends it, with a last line that counts the cuts.
 --log FILE gets a line for each request that was cut and carries a traceparent: "trace-id cut"; "closing" says
-that it came on a connection that was just being closed.
+that it came on a connection that was just being closed. "unreachable" counts, by error, connections to the vendor
+that could not be made: those kill what waits for them, too, and nobody has drawn that.
 """
 import argparse
 import asyncio
+import collections
 import json
 import random
 import signal
@@ -101,8 +103,12 @@ class Pair:
     async def connect(self):
         try:
             await asyncio.get_running_loop().create_connection(lambda: self.back, *self.proxy.vendor)
-        except OSError:
+        except OSError as error:
+            self.proxy.unreachable[error.strerror or str(error)] += 1
             self.kill()
+            return
+        if self.front.transport.is_closing() and self.cut != "after_request":
+            self.back.kill(reset=False)  # cut before there was anything to kill
             return
         for message in self.waiting:
             self.back.transport.write(message)
@@ -177,6 +183,7 @@ class Proxy:
         self.chances = dict(options.cut)
         self.counts = dict.fromkeys(self.chances, 0)
         self.requests = 0
+        self.unreachable = collections.Counter()
         self.tasks = set()
         self.log = open(options.log, "w", encoding="ascii", buffering=1) if options.log else None
 
@@ -223,7 +230,8 @@ async def _serve(options):
     print(json.dumps({"event": "ready", "port": server.sockets[0].getsockname()[1]}), flush=True)
     await ended
     server.close()
-    print(json.dumps({"event": "counts", "requests": proxy.requests, "cuts": proxy.counts}), flush=True)
+    print(json.dumps({"event": "counts", "requests": proxy.requests, "cuts": proxy.counts,
+                      "unreachable": proxy.unreachable}), flush=True)
 
 
 def main():

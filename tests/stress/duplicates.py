@@ -111,6 +111,7 @@ def part(name, directory, seed, cuts, stories, idle_only):
     else:
         yield none_of("calls that may be repeated and failed without a second cut", failed_without_reason(calls, cut))
     yield none_of("answers that nothing explains", unexpected(calls))
+    yield exactly("connections to the vendor that the proxy could not make", sum(counts["unreachable"].values()), 0)
 
 
 def run(options):
