@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/crypto.h"
+#include "base/wipe.h"
 #include "config/config.h"
 
 enum {
@@ -132,6 +133,7 @@ bool process_harden(void)
 {
     const struct rlimit no_core = {0, 0};
 
+    wipe_on_this_thread();
     (void)umask(077);
     (void)signal(SIGPIPE, SIG_IGN);
     return setrlimit(RLIMIT_CORE, &no_core) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 &&

@@ -18,8 +18,8 @@ void process_free_environment(char **copy); /* cleanses; accepts NULL */
 /* Overwrites the values of the secrets among the entries, in place. Accepts NULL. */
 void process_overwrite_secrets(char **entries);
 
-/* No core dump, no ptrace by others, no new privileges, private files; a broken pipe is an error
- * and not a signal. */
+/* No core dump, no ptrace by others, no new privileges, private files; what libraries free on this
+ * thread, which reads the secrets, is overwritten. A broken pipe is an error and not a signal. */
 NODISCARD bool process_harden(void);
 
 /* Large blocks of memory, the tables that are made for the worst case above all, cost only the

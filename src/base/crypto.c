@@ -15,6 +15,7 @@
 
 #include "base/auto.h"
 #include "base/crypto_internal.h"
+#include "base/wipe.h"
 
 enum {
     HMAC_BLOCK_BYTES = 64,
@@ -103,10 +104,30 @@ static bool watch_forks(void)
     return watched;
 }
 
+static void *take_memory(size_t bytes, const char *file, int line)
+{
+    return bytes > 0 ? malloc(bytes) : NULL;
+}
+
+static void *change_memory(void *memory, size_t bytes, const char *file, int line)
+{
+    if (bytes > 0)
+        return wipe_realloc(memory, bytes);
+    wipe_free(memory);
+    return NULL;
+}
+
+static void free_memory(void *memory, const char *file, int line)
+{
+    wipe_free(memory);
+}
+
 bool crypto_init(void)
 {
     if (ready)
         return true;
+    /* Refused where OpenSSL has taken memory before, as in a test: then it goes on with its own. */
+    (void)CRYPTO_set_mem_functions(take_memory, change_memory, free_memory);
     /* OpenSSL crashes over a context that it could not make. */
     if (!watch_forks() || !OSSL_LIB_CTX_get0_global_default())
         return false;

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "base/wipe.h"
 #include "identity/keeper_internal.h"
 #include "observe/metrics.h"
 
@@ -256,7 +257,9 @@ enum err keeper_make_client(struct loop *l, const struct config *config, const s
         .trust = trust,
         .resolver = resolver,
         .allow_http = config->allow_insecure_upstream,
-        .http2 = config->upstream_http2,
+        /* For a call every few minutes. A connection of HTTP/2 would keep the client secret in its
+         * buffers for as long as it lives. */
+        .http2 = false,
         .connect_timeout_ms = config->upstream_connect_timeout_ms,
         .connections_max = CONNECTIONS_MAX,
     };
@@ -286,6 +289,7 @@ static void *keeper_main(void *arg)
     struct keeper *k = arg;
 
     (void)pthread_setname_np(pthread_self(), "keeper");
+    wipe_on_this_thread();
     (void)!metrics_thread_join();
     keeper_show_waiters(k);
     for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++)

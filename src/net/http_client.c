@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/wipe.h"
 #include "net/http_client_internal.h"
 #include "observe/metrics.h"
 
@@ -338,7 +339,8 @@ unsigned http_client_open_calls(const struct http_client *c)
 
 static void init_libcurl(void)
 {
-    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
+    (void)curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wipe_free, wipe_realloc, strdup,
+                               calloc);
 }
 
 const char *http_client_library_version(void)

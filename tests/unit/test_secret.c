@@ -31,6 +31,15 @@ static void flags_of(const void *address, char out[512])
     (void)fclose(file);
 }
 
+static bool is_zero(const char *p, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        if (p[i] != 0)
+            return false;
+    }
+    return true;
+}
+
 static void limit_locked_memory(rlim_t bytes)
 {
     const struct rlimit limit = {bytes, bytes};
@@ -47,8 +56,7 @@ START_TEST(memory_is_zeroed_aligned_and_ends_at_the_guard)
         char *p = secret_alloc(bytes);
         ck_assert_ptr_nonnull(p);
         ck_assert_uint_eq((uintptr_t)p % _Alignof(max_align_t), 0);
-        for (size_t i = 0; i < bytes; i++)
-            ck_assert_int_eq(p[i], 0);
+        ck_assert(is_zero(p, bytes));
         memset(p, 0xAA, bytes);
         const uintptr_t rest = (uintptr_t)(p + bytes) % (uintptr_t)sysconf(_SC_PAGESIZE);
         ck_assert(rest == 0 || rest > (uintptr_t)sysconf(_SC_PAGESIZE) - _Alignof(max_align_t));
@@ -132,8 +140,7 @@ START_TEST(a_secret_is_overwritten_when_it_is_freed)
 
     secret_free(p);
     ck_assert_ptr_nonnull(kept_page);
-    for (size_t i = 0; i < (size_t)sysconf(_SC_PAGESIZE); i++)
-        ck_assert_int_eq(kept_page[i], 0);
+    ck_assert(is_zero(kept_page, (size_t)sysconf(_SC_PAGESIZE)));
 }
 END_TEST
 

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What libraries free is overwritten; see wipe.h. */
+#include "base/wipe.h"
+
+#include <malloc.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crypto.h"
+
+static _Thread_local bool wipes;
+
+void wipe_on_this_thread(void)
+{
+    wipes = true;
+}
+
+void wipe_free(void *memory)
+{
+    if (wipes && memory)
+        crypto_cleanse(memory, malloc_usable_size(memory));
+    free(memory);
+}
+
+/* realloc() may move what is there, and frees the place where it was. */
+void *wipe_realloc(void *memory, size_t bytes)
+{
+    if (!wipes || !memory)
+        return realloc(memory, bytes);
+    const size_t had = malloc_usable_size(memory);
+    void *moved = malloc(bytes);
+    if (!moved)
+        return NULL;
+    memcpy(moved, memory, had < bytes ? had : bytes);
+    wipe_free(memory);
+    return moved;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Memory for libraries that pass secrets through buffers of their own and do not overwrite them:
+ * libcurl, which gathers the token request with the client secret in it, and OpenSSL. On the few
+ * threads that handle long-lived secrets, what such a library gives back is overwritten; on others
+ * this is malloc() and free(). */
+#pragma once
+
+#include <stddef.h>
+
+/* From here on, for the life of the calling thread. */
+void wipe_on_this_thread(void);
+
+/* In place of free() and realloc(), for memory from malloc() and its like. */
+void wipe_free(void *memory);
+void *wipe_realloc(void *memory, size_t bytes);
