@@ -2,6 +2,7 @@
  * Threads with loops; see loop_thread.h. */
 #include "loop_thread.h"
 
+#include "base/clock.h"
 #include "observe/metrics.h"
 
 static void announce(struct loop_thread *t, enum err outcome, const struct err_text *problem)
@@ -21,6 +22,15 @@ static enum err build(struct loop_thread *t, struct err_text *reterr)
     return t->build(t->arg, reterr);
 }
 
+static void on_pulse(struct timer *timer)
+{
+    struct loop_thread *t = timer->arg;
+    const int64_t now_ms = loop_now_ms(t->loop);
+
+    atomic_store(&t->turned_ms, now_ms);
+    timer_start(t->loop, timer, now_ms + t->pulse_every_ms, on_pulse, t);
+}
+
 static void *thread_main(void *arg)
 {
     struct loop_thread *t = arg;
@@ -31,8 +41,11 @@ static void *thread_main(void *arg)
 
     announce(t, e, &problem);
     loop_measure(t->loop, t->label);
+    if (e == ERR_OK && t->pulse_every_ms > 0)
+        timer_start(t->loop, &t->pulse, 0, on_pulse, t);
     if (e == ERR_OK)
         loop_run(t->loop);
+    timer_stop(t->loop, &t->pulse);
     t->tear_down(t->arg);
     return NULL;
 }
@@ -54,6 +67,7 @@ enum err loop_thread_start(struct loop_thread *t, struct err_text *reterr)
     (void)pthread_mutex_init(&t->lock, NULL);
     (void)pthread_cond_init(&t->changed, NULL);
     t->built = false;
+    atomic_store(&t->turned_ms, clock_mono_ms());
     t->loop = loop_create();
     if (!t->loop || pthread_create(&t->thread, NULL, thread_main, t) != 0) {
         loop_thread_finish(t);
@@ -68,6 +82,11 @@ enum err loop_thread_start(struct loop_thread *t, struct err_text *reterr)
     }
     t->running = true;
     return ERR_OK;
+}
+
+bool loop_thread_turns(const struct loop_thread *t, int64_t now_ms, int64_t within_ms)
+{
+    return now_ms - atomic_load(&t->turned_ms) <= within_ms;
 }
 
 void loop_thread_stop(struct loop_thread *t)

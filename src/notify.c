@@ -2,18 +2,43 @@
  * One datagram a message; see notify.h. */
 #include "notify.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
 /* Written once, before any thread exists. */
 static struct sockaddr_un manager;
 static socklen_t manager_len;
+static int64_t watchdog_ms;
+
+static bool positive_number(const char *text, int64_t *ret)
+{
+    char *end = NULL;
+
+    errno = 0;
+    *ret = text ? strtoll(text, &end, 10) : 0;
+    return text && errno == 0 && end != text && *end == '\0' && *ret > 0;
+}
+
+/* A manager that watches another process of its unit names that one. */
+static int64_t read_watchdog(void)
+{
+    const char *pid = getenv("WATCHDOG_PID");
+    int64_t usec = 0, whom = 0;
+
+    if (!positive_number(getenv("WATCHDOG_USEC"), &usec) ||
+        (pid && (!positive_number(pid, &whom) || whom != (int64_t)getpid())))
+        return 0;
+    return usec < 1000 ? 1 : usec / 1000;
+}
 
 void notify_init(void)
 {
@@ -29,7 +54,15 @@ void notify_init(void)
             manager.sun_path[0] = '\0';
         manager_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
     }
+    watchdog_ms = manager_len > 0 ? read_watchdog() : 0;
     (void)unsetenv("NOTIFY_SOCKET");
+    (void)unsetenv("WATCHDOG_USEC");
+    (void)unsetenv("WATCHDOG_PID");
+}
+
+int64_t notify_watchdog_ms(void)
+{
+    return watchdog_ms;
 }
 
 void notify(const char *state)

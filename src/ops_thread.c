@@ -82,8 +82,8 @@ static void tear_down(void *arg)
     http_server_destroy(o->server);
 }
 
-enum err ops_thread_start(struct health *health, int management_fd, struct ops_thread **ret,
-                          struct err_text *reterr)
+enum err ops_thread_start(struct health *health, int management_fd, int64_t pulse_every_ms,
+                          struct ops_thread **ret, struct err_text *reterr)
 {
     struct ops_thread *o = calloc(1, sizeof(*o));
     if (!o)
@@ -96,6 +96,7 @@ enum err ops_thread_start(struct health *health, int management_fd, struct ops_t
         .arg = o,
         .label = LOOP_MANAGEMENT,
         .name = "management",
+        .pulse_every_ms = pulse_every_ms,
     };
 
     const enum err e = loop_thread_start(&o->thread, reterr);
@@ -105,6 +106,11 @@ enum err ops_thread_start(struct health *health, int management_fd, struct ops_t
     }
     *ret = o;
     return ERR_OK;
+}
+
+bool ops_thread_turns(const struct ops_thread *o, int64_t now_ms, int64_t within_ms)
+{
+    return loop_thread_turns(&o->thread, now_ms, within_ms);
 }
 
 void ops_thread_stop(struct ops_thread *o)

@@ -8,6 +8,9 @@
 struct ops_thread;
 
 NODISCARD enum err ops_thread_start(struct health *health, int management_fd,
-                                    struct ops_thread **ret, struct err_text *reterr);
+                                    int64_t pulse_every_ms, struct ops_thread **ret,
+                                    struct err_text *reterr);
+/* Its loop has turned within the last so many ms. Any thread. */
+bool ops_thread_turns(const struct ops_thread *o, int64_t now_ms, int64_t within_ms);
 /* Accepts NULL. */
 void ops_thread_stop(struct ops_thread *o);

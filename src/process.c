@@ -27,7 +27,8 @@ enum {
  * GCONV_PATH and NLSPATH (load modules and formats), RES_OPTIONS, LOCALDOMAIN and HOSTALIASES (find
  * other hosts), MALLOC_* and GLIBC_TUNABLES (the allocator), LD_* (for programs started later;
  * there are none). */
-static const char *const ALLOWED[] = {"PATH", "TZ", "LANG", "LC_*", "NOTIFY_SOCKET", "LISTEN_*"};
+static const char *const ALLOWED[] = {"PATH",          "TZ",         "LANG",    "LC_*",
+                                      "NOTIFY_SOCKET", "WATCHDOG_*", "LISTEN_*"};
 
 static bool is_allowed(struct str key)
 {

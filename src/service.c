@@ -26,6 +26,7 @@ struct service {
     struct settings *settings; /* those of now; a reference */
     FILE *errors;              /* while it starts */
     struct listeners listeners;
+    int64_t pulse_every_ms;
     unsigned connections_max;
     struct store *store;
     struct outbound *outbound;
@@ -117,6 +118,7 @@ static bool start_workers(struct service *s)
 {
     struct worker_options options = {
         .settings = s->settings,
+        .pulse_every_ms = s->pulse_every_ms,
         .resolver = s->resolver,
         .keeper = s->keeper,
         .store = s->store,
@@ -152,14 +154,14 @@ static bool start_ops(struct service *s)
 {
     struct err_text problem = {0};
 
-    if (ops_thread_start(&s->health, s->listeners.fds[LISTENER_MANAGEMENT], &s->ops, &problem) !=
-        ERR_OK)
+    if (ops_thread_start(&s->health, s->listeners.fds[LISTENER_MANAGEMENT], s->pulse_every_ms,
+                         &s->ops, &problem) != ERR_OK)
         return fail(s, "cannot start the management listener", &problem);
     return true;
 }
 
 struct service *service_start(struct settings *settings, const struct listeners *listeners,
-                              FILE *errors)
+                              int64_t pulse_every_ms, FILE *errors)
 {
     struct service *s = calloc(1, sizeof(*s));
     if (!s) {
@@ -169,6 +171,7 @@ struct service *service_start(struct settings *settings, const struct listeners 
     s->settings = settings_ref(settings);
     s->errors = errors;
     s->listeners = *listeners;
+    s->pulse_every_ms = pulse_every_ms;
 
     if (!fit_descriptors(s) || !listeners_open(&s->listeners, settings, errors) ||
         !build_shared(s) || !start_ops(s) || !start_workers(s)) {
@@ -231,6 +234,15 @@ bool service_sweep(struct service *s)
 bool service_is_ready(struct service *s)
 {
     return health_is_ready(&s->health);
+}
+
+bool service_turns(const struct service *s, int64_t now_ms, int64_t within_ms)
+{
+    for (unsigned i = 0; i < s->worker_count; i++) {
+        if (!worker_turns(s->workers[i], now_ms, within_ms))
+            return false;
+    }
+    return ops_thread_turns(s->ops, now_ms, within_ms);
 }
 
 /* ---- ending */

@@ -7,14 +7,17 @@
 
 struct service;
 
-/* Builds everything and serves. Takes references of the settings, and the listeners' sockets;
- * errors is borrowed until this returns. Problems that the configuration can cure (a port in use,
- * too few descriptors) are printed as config_load() prints them. NULL: it could not start, all is
- * undone. */
+/* Builds everything and serves. Takes references of the settings, and the listeners' sockets; each
+ * loop shows every pulse_every_ms that it turns (0: none does); errors is borrowed until this
+ * returns. Problems that the configuration can cure (a port in use, too few descriptors) are
+ * printed as config_load() prints them. NULL: it could not start, all is undone. */
 NODISCARD struct service *service_start(struct settings *settings,
-                                        const struct listeners *listeners, FILE *errors);
+                                        const struct listeners *listeners, int64_t pulse_every_ms,
+                                        FILE *errors);
 /* Has started and is ready, or was so once. */
 bool service_is_ready(struct service *s);
+/* Every loop has turned within the last so many ms; only with pulses. */
+bool service_turns(const struct service *s, int64_t now_ms, int64_t within_ms);
 /* Those of now; borrowed until the next service_reload(). */
 struct settings *service_settings(const struct service *s);
 /* Goes on with other settings, of which settings_load() said that they may follow. All of the

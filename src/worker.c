@@ -284,6 +284,11 @@ void worker_quiesce(struct worker *w)
     (void)!loop_call(w->thread.loop, on_quiesce, w, NULL);
 }
 
+bool worker_turns(const struct worker *w, int64_t now_ms, int64_t within_ms)
+{
+    return loop_thread_turns(&w->thread, now_ms, within_ms);
+}
+
 unsigned worker_busy(const struct worker *w)
 {
     return atomic_load(&w->busy);
@@ -325,6 +330,7 @@ enum err worker_start(const struct worker_options *options, struct worker **ret,
         .arg = w,
         .label = LOOP_WORKER,
         .name = "worker",
+        .pulse_every_ms = options->pulse_every_ms,
     };
     w->eras = era_create(options->settings);
     if (!w->eras) {

@@ -32,6 +32,7 @@ struct worker_options {
     unsigned connections_max;                  /* of all workers */
     unsigned upstream_connections_max;         /* this worker's share */
     unsigned token_memory_max;                 /* likewise */
+    int64_t pulse_every_ms;                    /* loop_thread.h */
 };
 
 /* The functions from here on belong to the main thread. */
@@ -39,6 +40,9 @@ struct worker_options {
 /* Starts the thread and waits until everything in it is built and serving. */
 NODISCARD enum err worker_start(const struct worker_options *options, struct worker **ret,
                                 struct err_text *reterr);
+
+/* Its loop has turned within the last so many ms. Any thread. */
+bool worker_turns(const struct worker *w, int64_t now_ms, int64_t within_ms);
 
 /* ---- other settings, in two steps, for all workers take them or none does */
 

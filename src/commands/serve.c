@@ -13,6 +13,7 @@
 #include "reload.h"
 #include "service.h"
 #include "telemetry.h"
+#include "watchdog.h"
 
 /* How long the memory of settings may outlast its last user. */
 enum {
@@ -47,6 +48,7 @@ struct serving {
     struct service *service;
     const struct config_inputs *inputs;
     struct file_watch *watch;
+    struct watchdog watchdog;
     bool ready;
 };
 
@@ -77,8 +79,9 @@ static int serve_until_signal(struct serving *s)
 
     for (;;) {
         const int64_t wait_ms = !s->ready ? READY_LOOK_MS : sweep ? SWEEP_MS : -1;
-        const int signal_number =
-            process_wait_signal(sooner(wait_ms, file_watch_wait_ms(s->watch)));
+        const int signal_number = process_wait_signal(
+            sooner(sooner(wait_ms, file_watch_wait_ms(s->watch)), watchdog_wait_ms(&s->watchdog)));
+        watchdog_look(&s->watchdog, s->service);
         if (signal_number == SIGIO)
             file_watch_woken(s->watch);
         else if (signal_number != SIGHUP && signal_number != 0)
@@ -95,7 +98,7 @@ static int serve_until_signal(struct serving *s)
 }
 
 /* Waits for a further signal while the service ends; 0: none came. */
-static int wait_for_end(int64_t wait_ms)
+static int wait_for_end(struct serving *s, int64_t wait_ms)
 {
     const int64_t until_ms = clock_mono_ms() + wait_ms;
 
@@ -103,7 +106,9 @@ static int wait_for_end(int64_t wait_ms)
         const int64_t left_ms = until_ms - clock_mono_ms();
         if (left_ms <= 0)
             return 0;
-        const int signal_number = process_wait_signal(left_ms);
+        const int signal_number =
+            process_wait_signal(sooner(left_ms, watchdog_wait_ms(&s->watchdog)));
+        watchdog_look(&s->watchdog, s->service);
         if (signal_number == SIGHUP)
             reload_ignore();
         else if (signal_number != 0 && signal_number != SIGIO)
@@ -112,8 +117,9 @@ static int wait_for_end(int64_t wait_ms)
 }
 
 /* True: the drain ended by itself or by its timeout; false: a further signal cut it short. */
-static bool drain(struct service *s, int first_signal)
+static bool drain(struct serving *serving, int first_signal)
 {
+    struct service *s = serving->service;
     const struct config *config = service_settings(s)->config;
     const int64_t delay_ms = first_signal == SIGTERM ? config->drain_delay_s * 1000 : 0;
 
@@ -121,17 +127,17 @@ static bool drain(struct service *s, int first_signal)
     notify("STOPPING=1\nSTATUS=Draining");
     LOG(LOG_INFO, "service.draining", "Not ready any more; requests are still served",
         LOG_I("bff.drain_delay_ms", delay_ms));
-    if (first_signal == SIGQUIT || (delay_ms > 0 && wait_for_end(delay_ms) != 0))
+    if (first_signal == SIGQUIT || (delay_ms > 0 && wait_for_end(serving, delay_ms) != 0))
         return false;
 
     service_shut_door(s);
-    if (wait_for_end(DOOR_MS) != 0)
+    if (wait_for_end(serving, DOOR_MS) != 0)
         return false;
     service_refuse(s);
     LOG(LOG_INFO, "service.refusing", "No further connections; finishing what is under way");
     const int64_t until_ms = clock_mono_ms() + config->drain_timeout_s * 1000;
     while (service_is_busy(s) && clock_mono_ms() < until_ms) {
-        if (wait_for_end(DRAIN_LOOK_MS) != 0)
+        if (wait_for_end(serving, DRAIN_LOOK_MS) != 0)
             return false;
     }
     return true;
@@ -146,7 +152,10 @@ static int run(struct settings *settings, const struct listeners *listeners,
     LOG(LOG_INFO, "service.starting", "The service starts",
         LOG_S("bff.upstream_url", config->upstream_url), LOG_I("bff.workers", config->workers),
         LOG_I("process.pid", (int64_t)getpid()));
-    struct service *s = service_start(settings, listeners, stderr);
+    struct serving serving = {.inputs = inputs};
+    watchdog_init(&serving.watchdog);
+    struct service *s =
+        service_start(settings, listeners, watchdog_pulse_ms(&serving.watchdog), stderr);
     settings_unref(settings);
     if (!s)
         return EXIT_CONFIG;
@@ -158,10 +167,11 @@ static int run(struct settings *settings, const struct listeners *listeners,
     }
 
     reload_note_start();
-    struct serving serving = {.service = s, .inputs = inputs, .watch = watch};
+    serving.service = s;
+    serving.watch = watch;
     const int signal_number = serve_until_signal(&serving);
     file_watch_stop(watch);
-    const bool drained = drain(s, signal_number);
+    const bool drained = drain(&serving, signal_number);
     const bool left_over = service_is_busy(s);
     service_destroy(s);
     LOG(LOG_INFO, "service.stopped", "The service has stopped", LOG_B("bff.drained", drained),

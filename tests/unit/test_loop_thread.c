@@ -3,6 +3,10 @@
  * and its cause comes back. */
 #include "loop_thread.h"
 
+#include <sched.h>
+#include <semaphore.h>
+
+#include "base/clock.h"
 #include "observe/metrics.h"
 #include "unit.h"
 
@@ -85,11 +89,55 @@ START_TEST(a_build_that_fails_tells_why_and_leaves_nothing)
 }
 END_TEST
 
+/* Holds a loop up until it may go. */
+static struct {
+    struct post post;
+    sem_t entered, go;
+} hold_up;
+
+static void on_hold_up(struct post *p)
+{
+    (void)p;
+    (void)sem_post(&hold_up.entered);
+    (void)sem_wait(&hold_up.go);
+}
+
+static void wait_for_pulse_after(const struct loop_thread *t, int64_t ms)
+{
+    while (!loop_thread_turns(t, ms + 1, 0))
+        (void)sched_yield();
+}
+
+START_TEST(a_loop_that_is_held_up_shows_no_pulse)
+{
+    struct work w = work_of(ERR_OK);
+    struct err_text problem = {0};
+
+    w.thread.pulse_every_ms = 2;
+    ck_assert_int_eq(start(&w, &problem), ERR_OK);
+    wait_for_pulse_after(&w.thread, clock_mono_ms());
+
+    (void)sem_init(&hold_up.entered, 0, 0);
+    (void)sem_init(&hold_up.go, 0, 0);
+    loop_post(w.thread.loop, &hold_up.post, on_hold_up);
+    (void)sem_wait(&hold_up.entered);
+    const int64_t held_ms = clock_mono_ms();
+    ck_assert(!loop_thread_turns(&w.thread, held_ms + 101, 100));
+    ck_assert(loop_thread_turns(&w.thread, held_ms, 60000));
+
+    (void)sem_post(&hold_up.go);
+    wait_for_pulse_after(&w.thread, held_ms);
+    loop_thread_stop(&w.thread);
+    loop_thread_finish(&w.thread);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("loop_thread");
     tcase_add_checked_fixture(t, setup, metrics_stop);
     tcase_add_test(t, it_is_built_and_taken_down_on_the_same_other_thread);
+    tcase_add_test(t, a_loop_that_is_held_up_shows_no_pulse);
     tcase_add_test(t, a_build_that_fails_tells_why_and_leaves_nothing);
     return unit_run(t, "loop_thread");
 }

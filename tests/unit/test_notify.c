@@ -63,10 +63,62 @@ START_TEST(without_a_good_address_nothing_is_sent)
 }
 END_TEST
 
+/* What the variables say: usec and pid (NULL: not set), and the period that comes of them. */
+static const struct {
+    const char *usec, *pid;
+    int64_t expected_ms;
+} WATCHDOGS[] = {
+    {NULL, NULL, 0},       {"30000000", NULL, 30000},
+    {"30000000", "1", 0},  {"400", NULL, 1},
+    {"0", NULL, 0},        {"-5", NULL, 0},
+    {"", NULL, 0},         {"30s", NULL, 0},
+    {"30000000", "me", 0}, {"99999999999999999999", NULL, 0},
+};
+
+static void set_or_unset(const char *name, const char *value)
+{
+    ck_assert_int_eq(value ? setenv(name, value, 1) : unsetenv(name), 0);
+}
+
+START_TEST(the_watchdog_is_that_of_this_process)
+{
+    for (size_t i = 0; i < ARRAY_LEN(WATCHDOGS); i++) {
+        const int fd = listen_as_manager();
+        set_or_unset("WATCHDOG_USEC", WATCHDOGS[i].usec);
+        set_or_unset("WATCHDOG_PID", WATCHDOGS[i].pid);
+        notify_init();
+        ck_assert_int_eq(notify_watchdog_ms(), WATCHDOGS[i].expected_ms);
+        ck_assert_ptr_null(getenv("WATCHDOG_USEC"));
+        ck_assert_ptr_null(getenv("WATCHDOG_PID"));
+        (void)close(fd);
+    }
+
+    char pid[32];
+    const int fd = listen_as_manager();
+    (void)snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+    set_or_unset("WATCHDOG_USEC", "2000000");
+    set_or_unset("WATCHDOG_PID", pid);
+    notify_init();
+    ck_assert_int_eq(notify_watchdog_ms(), 2000);
+    (void)close(fd);
+}
+END_TEST
+
+START_TEST(nobody_to_tell_is_no_watchdog)
+{
+    set_or_unset("NOTIFY_SOCKET", NULL);
+    set_or_unset("WATCHDOG_USEC", "2000000");
+    notify_init();
+    ck_assert_int_eq(notify_watchdog_ms(), 0);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("notify");
     tcase_add_test(t, the_manager_hears_each_message);
     tcase_add_test(t, without_a_good_address_nothing_is_sent);
+    tcase_add_test(t, the_watchdog_is_that_of_this_process);
+    tcase_add_test(t, nobody_to_tell_is_no_watchdog);
     return unit_run(t, "notify");
 }
