@@ -14,6 +14,7 @@ import pytest
 
 from faults.marks import row
 from harness.cgroup import Cgroup, Unavailable
+from harness.listening import free_port
 from harness.paths import SANITIZER, SERVICE
 from harness.waiting import until
 from stress.common import Load, cpu_seconds, get, post
@@ -168,7 +169,7 @@ def test_connections_that_were_reset_in_the_backlog_and_interrupted_calls_change
 
 
 class Quiet:
-    """A service whose log goes where the test says; asked by its ports alone."""
+    """A service whose log goes where the test says; asked by its ports alone, which it says in the log alone."""
 
     def __init__(self, emulator, directory, stdout):
         self.ports = [free_port(), free_port()]
@@ -189,12 +190,6 @@ class Quiet:
     def stop(self):
         self.child.terminate()
         assert self.child.wait(20) == 0
-
-
-def free_port():
-    """Of the kernel's choice; the service says its own in the log alone, which is what is missing here."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return one.getsockname()[1]
 
 
 def text_of(port, path):

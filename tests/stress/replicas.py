@@ -9,13 +9,12 @@ import signal
 import socket
 
 from harness.paths import ROOT
-from harness.process import EndedEarly, Process
+from harness.listening import Listener
 from harness.service import Service
 from harness.waiting import until
 
 HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 CONFIGURATION = ROOT / "deploy" / "haproxy" / "haproxy.cfg"
-_ATTEMPTS = 5
 
 
 class Replica:
@@ -107,7 +106,7 @@ def _seal_key():
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-class Haproxy(Process):
+class Haproxy(Listener):
     """In the foreground, so that it ends with its pid. `settings` go to the variables of the configuration."""
 
     def __init__(self, directory, replicas, **settings):
@@ -116,25 +115,10 @@ class Haproxy(Process):
         self.stats = self.directory / "stats"
         variables = {f"REPLICA_{number}": f"127.0.0.1:{replica.port}" for number, replica in enumerate(replicas, 1)}
         variables.update(settings, STATS_SOCKET=str(self.stats))
-        for attempt in range(_ATTEMPTS):
-            try:
-                self._start(variables)
-                break
-            except EndedEarly:  # somebody else took the port
-                if attempt + 1 == _ATTEMPTS:
-                    raise
+        self.listen(self.directory, lambda port: [HAPROXY, "-db", "-f", CONFIGURATION],
+                    env=lambda port: {**variables, "APP_BIND": f"127.0.0.1:{port}"}, listens=self.stats.exists)
         for replica in replicas:
             self.wait_up(replica)
-
-    def _start(self, variables):
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
-        super().__init__([HAPROXY, "-db", "-f", CONFIGURATION], self.directory,
-                         env={**variables, "APP_BIND": f"127.0.0.1:{self.port}"})
-        until(lambda: self.child.poll() is not None or self.stats.exists(), "haproxy listens")
-        if self.child.poll() is not None:
-            raise EndedEarly(self.name, self.wait(), self.output)
 
     @property
     def address(self):

@@ -3,12 +3,9 @@
  * the cgroup under v1 and v2, of a parent, none. */
 #include "config/memory_fit.h"
 
-#include <ftw.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "fake_root.h"
 #include "unit.h"
 
 enum { MIB = 1024 * 1024 };
@@ -140,65 +137,33 @@ END_TEST
 
 /* ---- the cgroup */
 
-static char root[] = "/tmp/bff-memory-XXXXXX";
-
-static void make_root(void)
-{
-    ck_assert_ptr_nonnull(mkdtemp(root));
-}
-
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *where)
-{
-    return remove(path);
-}
-
-static void remove_root(void)
-{
-    ck_assert_int_eq(nftw(root, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
-}
-
-static void put(const char *path, const char *content)
-{
-    char whole[256];
-    (void)snprintf(whole, sizeof(whole), "%s%s", root, path);
-    for (char *slash = strchr(whole + sizeof(root), '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        (void)mkdir(whole, 0700);
-        *slash = '/';
-    }
-    FILE *f = fopen(whole, "w");
-    ck_assert_ptr_nonnull(f);
-    (void)fputs(content, f);
-    ck_assert_int_eq(fclose(f), 0);
-}
-
 START_TEST(the_limit_of_cgroup_v2_is_the_least_up_the_tree)
 {
-    ck_assert_int_eq(memory_limit_of(root), INT64_MAX);
-    put("/proc/self/cgroup", "0::/a/b\n");
-    put("/sys/fs/cgroup/a/b/memory.max", "max\n");
-    ck_assert_int_eq(memory_limit_of(root), INT64_MAX);
-    put("/sys/fs/cgroup/a/b/memory.max", "134217728\n");
-    ck_assert_int_eq(memory_limit_of(root), 128 * MIB);
-    put("/sys/fs/cgroup/a/memory.max", "67108864\n");
-    ck_assert_int_eq(memory_limit_of(root), 64 * MIB);
+    ck_assert_int_eq(memory_limit_of(fake_root), INT64_MAX);
+    fake_root_put("/proc/self/cgroup", "0::/a/b\n");
+    fake_root_put("/sys/fs/cgroup/a/b/memory.max", "max\n");
+    ck_assert_int_eq(memory_limit_of(fake_root), INT64_MAX);
+    fake_root_put("/sys/fs/cgroup/a/b/memory.max", "134217728\n");
+    ck_assert_int_eq(memory_limit_of(fake_root), 128 * MIB);
+    fake_root_put("/sys/fs/cgroup/a/memory.max", "67108864\n");
+    ck_assert_int_eq(memory_limit_of(fake_root), 64 * MIB);
 }
 END_TEST
 
 START_TEST(the_limit_of_cgroup_v1_is_read_and_its_none_is_none)
 {
-    put("/proc/self/cgroup", "5:cpu,cpuacct:/c\n4:memory:/c\n0::/\n");
-    put("/sys/fs/cgroup/memory/c/memory.limit_in_bytes", "9223372036854771712\n");
-    ck_assert_int_eq(memory_limit_of(root), INT64_MAX);
-    put("/sys/fs/cgroup/memory/c/memory.limit_in_bytes", "100663296\n");
-    ck_assert_int_eq(memory_limit_of(root), 96 * MIB);
+    fake_root_put("/proc/self/cgroup", "5:cpu,cpuacct:/c\n4:memory:/c\n0::/\n");
+    fake_root_put("/sys/fs/cgroup/memory/c/memory.limit_in_bytes", "9223372036854771712\n");
+    ck_assert_int_eq(memory_limit_of(fake_root), INT64_MAX);
+    fake_root_put("/sys/fs/cgroup/memory/c/memory.limit_in_bytes", "100663296\n");
+    ck_assert_int_eq(memory_limit_of(fake_root), 96 * MIB);
 }
 END_TEST
 
 int main(void)
 {
     TCase *tests = tcase_create("memory_fit");
-    tcase_add_checked_fixture(tests, make_root, remove_root);
+    tcase_add_checked_fixture(tests, fake_root_make, fake_root_remove);
     tcase_add_test(tests, what_fits_is_left_alone);
     tcase_add_test(tests, all_are_lowered_by_the_same_part);
     tcase_add_test(tests, larger_bodies_leave_room_for_fewer_requests);

@@ -4,15 +4,12 @@ in production. Each request leaves a line that says over what it came."""
 import collections
 import os
 import shutil
-import socket
 import urllib.parse
 
-from .process import EndedEarly, Process
+from .listening import Listener
 from .tls import Authority
-from .waiting import until
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-_ATTEMPTS = 5
 
 _CONFIG = """
 {user}
@@ -47,13 +44,7 @@ http {{
 Line = collections.namedtuple("Line", "connection protocol method path status")
 
 
-def _free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Front(Process):
+class Front(Listener):
     """upstream: an Emulator without TLS. keepalive_requests: after so many a connection gets GOAWAY."""
 
     def __init__(self, directory, upstream, keepalive_requests=10000, streams=128):
@@ -65,32 +56,13 @@ class Front(Process):
         values = {"user": "user root;" if os.geteuid() == 0 else "", "directory": directory, "key": key,
                   "certificate": certificate, "keepalive_requests": keepalive_requests, "streams": streams,
                   "upstream_port": urllib.parse.urlsplit(upstream.url).port}
-        for attempt in range(_ATTEMPTS):
-            try:
-                self._start(values)
-                return
-            except EndedEarly:  # somebody else took the port
-                if attempt + 1 == _ATTEMPTS:
-                    raise
+        config = directory / "nginx.conf"
 
-    def _start(self, values):
-        self.port = _free_port()
-        config = self.directory / "nginx.conf"
-        config.write_text(_CONFIG.format(port=self.port, **values))
-        super().__init__([NGINX, "-p", self.directory, "-c", config], self.directory)
-        try:
-            until(self._listens_or_ended, "nginx listens")
-        except BaseException:
-            self.kill()
-            raise
-        if self.child.poll() is not None:
-            raise EndedEarly(self.name, self.wait(), self.output)
+        def command(port):
+            config.write_text(_CONFIG.format(port=port, **values))
+            return [NGINX, "-p", directory, "-c", config]
 
-    def _listens_or_ended(self):
-        if self.child.poll() is not None:
-            return True
-        with socket.socket() as s:
-            return s.connect_ex(("127.0.0.1", self.port)) == 0
+        self.listen(directory, command)
 
     def config(self):
         """The settings with which a service reaches the upstream through this."""

@@ -4,14 +4,11 @@ own, which the service takes for its access line: a request that the proxy did n
 import os
 import shutil
 import signal
-import socket
 
 from .http import Client
-from .process import EndedEarly, Process
-from .waiting import until
+from .listening import Listener
 
 _PATH = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
-_ATTEMPTS = 5
 
 # A log line: id, where it was sent ("-" or "<NOSRV>": nowhere), status.
 _HAPROXY = """
@@ -70,41 +67,20 @@ http {{
 KINDS = {"haproxy": (_HAPROXY, ["-db", "-f"]), "nginx": (_NGINX, ["-c"])}
 
 
-def _free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Proxy(Process):
+class Proxy(Listener):
     def __init__(self, kind, directory, service):
         self.kind = kind
         self.directory = directory
         host, port = service.address("public")
-        for attempt in range(_ATTEMPTS):
-            try:
-                self._start(f"{host}:{port}")
-                return
-            except EndedEarly:  # somebody else took the port
-                if attempt + 1 == _ATTEMPTS:
-                    raise
+        self.upstream = f"{host}:{port}"
+        self.listen(directory, self._command)
 
-    def _start(self, upstream):
+    def _command(self, port):
         template, arguments = KINDS[self.kind]
-        self.port = _free_port()
         config = self.directory / f"{self.kind}.conf"
-        config.write_text(template.format(port=self.port, upstream=upstream, directory=self.directory,
+        config.write_text(template.format(port=port, upstream=self.upstream, directory=self.directory,
                                           user="user root;" if os.geteuid() == 0 else ""))
-        super().__init__([shutil.which(self.kind, path=_PATH), *arguments, config], self.directory)
-        until(self._listens_or_ended, f"{self.kind} listens")
-        if self.child.poll() is not None:
-            raise EndedEarly(self.name, self.wait(), self.output)
-
-    def _listens_or_ended(self):
-        if self.child.poll() is not None:
-            return True
-        with socket.socket() as s:
-            return s.connect_ex(("127.0.0.1", self.port)) == 0
+        return [shutil.which(self.kind, path=_PATH), *arguments, config]
 
     def client(self):
         return Client("127.0.0.1", self.port)
