@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks everything in deploy/ with the real tools: the steps of STEPS, one after the other, each
-independent of the others. A step is a function of tests/deploy that gets a Context, returns a line for
-the reader and raises Found (or any error) when something is wrong. The last line is
-"N passed, N failed"."""
+independent of the others, with the programs in BFF_BUILD_DIR (default: build/). A step is a function of
+tests/deploy that gets a Context, returns a line for the reader and raises Found (or any error) when
+something is wrong. The last line is "N passed, N failed"."""
 import argparse
 import pathlib
 import subprocess
@@ -13,8 +13,9 @@ import traceback
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "e2e")]
 
-from deploy import compose, helm, units  # noqa: E402 after the path is set
+from deploy import compose, helm, proxies, units  # noqa: E402 after the path is set
 from deploy.context import Context, Found  # noqa: E402
+from harness.paths import BUILD  # noqa: E402
 
 STEPS = [
     ("helm lint", helm.lint),
@@ -24,6 +25,10 @@ STEPS = [
     ("helm restart keys", helm.restart_keys),
     ("helm configuration", helm.configuration),
     ("compose file", compose.check),
+    ("nginx -t", proxies.nginx_syntax),
+    ("haproxy -c", proxies.haproxy_syntax),
+    ("nginx with requests", proxies.nginx),
+    ("haproxy with requests", proxies.haproxy),
     ("systemd verify", units.verify),
     ("systemd security", units.security),
 ]
@@ -52,7 +57,6 @@ def run(name, function, context):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, type=pathlib.Path)
     parser.add_argument("--cache", required=True, type=pathlib.Path, help="where downloaded tools are kept")
     parser.add_argument("--only", action="append", metavar="NAME", help="this step alone; repeatable")
     parser.add_argument("--list", action="store_true", help="print the steps' names")
@@ -64,7 +68,7 @@ def main():
     if unknown:
         parser.error(f"no such step: {', '.join(sorted(unknown))}; there are: {', '.join(n for n, _ in STEPS)}")
     chosen = [step for step in STEPS if not options.only or step[0] in options.only]
-    with Context(ROOT, options.build.resolve(), options.cache.resolve()) as context:
+    with Context(ROOT, BUILD, options.cache.resolve()) as context:
         passed = sum([run(name, function, context) for name, function in chosen])
     print(f"{passed} passed, {len(chosen) - passed} failed")
     return 0 if passed == len(chosen) else 1
