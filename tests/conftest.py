@@ -21,6 +21,7 @@ from harness.stopping import stop_all
 def pytest_configure(config):
     descriptors.raise_limit()
     config.addinivalue_line("markers", "row(*ids): the rows of tests/faults/catalogue.py that the test proves")
+    config.addinivalue_line("markers", "waits: takes tens of seconds in which it computes nothing")
     if not hasattr(config, "workerinput"):
         reports.clear()
         for binary in (SERVICE, EMULATOR):
@@ -30,6 +31,8 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(config, items):
     results.select(config, items)
+    # First what waits long, so that it is not what everything waits for at the end.
+    items.sort(key=lambda item: item.get_closest_marker("waits") is None)
 
 
 def pytest_runtest_setup(item):

@@ -38,9 +38,7 @@ def run(options):
     after_test = options.after_test and kept.exists()
     name = "faults.json"
     (rows_dir / name).unlink(missing_ok=True)
-    # Many of them wait for deadlines to pass, so more than there are processors run at a time.
-    jobs = os.environ.get("BFF_TEST_JOBS", str(2 * (os.cpu_count() or 1)))
-    settings = {"BFF_TEST_JOBS": jobs, "BFF_ROWS_NAME": name, "BFF_FAULTS_ROWS": ",".join(options.rows)}
+    settings = {"BFF_ROWS_NAME": name, "BFF_FAULTS_ROWS": ",".join(options.rows)}
     if options.long:
         settings["BFF_FAULTS_LONG"] = "1"
     _, failed, _ = run_tests.run_pytest(options.build, options.reports, "faults",

@@ -26,10 +26,14 @@ FINAL = re.compile(r"sanitizer report|Sanitizer|runtime error:|SecretShown")
 AGAIN_MAX = 12
 
 # Under ThreadSanitizer: the unit tests that start threads, and the end-to-end tests but for those that
-# send many cases through one and the same path.
+# send many cases through one and the same path, or judge programs of ours that all the others run, too.
 THREADED_UNIT = "conn_share|crypto_trust|log|metrics|keeper|store|loop|seal|http_client|http_server|resolver"
 ONE_PATH_E2E = ("test_jwt_attacks.py", "test_framing.py", "test_json_bodies.py", "test_json_from_the_vendor.py",
-                "test_openapi.py", "test_configuration.py", "test_commands.py", "test_harness.py")
+                "test_openapi.py", "test_configuration.py", "test_commands.py", "test_harness.py",
+                "test_emulator.py", "test_virtual_phone.py", "test_demo.py", "test_load_generator.py")
+
+# No program of the build runs in these: the plain run is enough.
+PYTHON_ONLY_E2E = ("test_stress_journals.py", "test_faults_verdict.py")
 
 # Under AddressSanitizer also the tests of faults that feed the service broken answers, handshakes and frames.
 BROKEN_INPUT = "faults/test_upstream_*.py"
@@ -73,8 +77,10 @@ def run_unit(build, names_matching):
 def meson_test(build, names):
     log = build / "meson-logs" / "testlog.json"
     log.unlink(missing_ok=True)
+    # The longest of them wait for deadlines to pass.
+    jobs = os.environ.get("BFF_TEST_JOBS", str(2 * (os.cpu_count() or 1)))
     subprocess.run(["meson", "test", "-C", str(build), "--no-rebuild", "--print-errorlogs",
-                    "--timeout-multiplier", "4", *names], stdin=subprocess.DEVNULL)
+                    "--num-processes", jobs, "--timeout-multiplier", "4", *names], stdin=subprocess.DEVNULL)
     if not log.exists():
         return []
     return [json.loads(line) for line in log.read_text(errors="replace").splitlines()]
@@ -165,7 +171,8 @@ def main():
                     or (THREADED_UNIT if threads else ""))
     sys.stdout.flush()
     more = sorted(str(path.relative_to(ROOT / "tests")) for path in (ROOT / "tests").glob(BROKEN_INPUT))
-    e2e = run_e2e(options.build, reports, options.filter, ONE_PATH_E2E if threads else (),
+    ignored = {"all": (), "asan": PYTHON_ONLY_E2E, "threads": ONE_PATH_E2E + PYTHON_ONLY_E2E}[options.suite]
+    e2e = run_e2e(options.build, reports, options.filter, ignored,
                   more if options.suite == "asan" else ())
 
     print()

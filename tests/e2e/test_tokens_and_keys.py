@@ -193,6 +193,7 @@ def test_unknown_kids_during_the_first_fetch_wait_for_it(bff, start_hostile):
     assert len(upstream.calls("jwks")) == 1
 
 
+@pytest.mark.waits
 @row("FK09", "FK11")
 def test_unknown_kids_cost_one_fetch_after_the_cool_down_and_none_within(bff, start_hostile):
     upstream = start_hostile(tls=False)
@@ -229,6 +230,7 @@ def test_a_client_that_leaves_together_with_the_answer_harms_nobody(bff, hostile
     until(lambda: service.metric("http_server_active_requests") == 1, "only the scrape is active")
 
 
+@pytest.mark.waits
 @row("FK08", "FK10", "FK14")
 def test_the_old_keys_serve_while_the_vendor_is_away_and_go_when_withdrawn(bff, hostile):
     service = bff(hostile)
