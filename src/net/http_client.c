@@ -132,16 +132,26 @@ static void refuse(struct call *call)
 
 static void on_deadline(struct timer *t);
 
-static void admit_waiting(struct http_client *c)
+static void begin(struct call *call)
+{
+    if (call_transfer_begin(call))
+        move_to(call, PLACE_ACTIVE);
+    else
+        refuse(call);
+}
+
+void client_admit_waiting(struct http_client *c)
 {
     if (!client_names_ready(c))
         return;
-    while (c->waiting.first && c->active.count < c->active_max) {
-        struct call *call = c->waiting.first;
-        if (call_transfer_begin(call))
-            move_to(call, PLACE_ACTIVE);
-        else
-            refuse(call);
+    struct call *next = NULL;
+    for (struct call *call = c->waiting.first; call && c->active.count < c->active_max;
+         call = next) {
+        next = call->next;
+        if (client_may_begin(c, call))
+            begin(call);
+        else if (!call->fresh) /* those behind it may not either */
+            break;
     }
 }
 
@@ -199,7 +209,7 @@ void client_sort_unresolved(struct http_client *c)
         if (client_name_of(c, call) != CALL_NAME_PENDING)
             place_call(call);
     }
-    admit_waiting(c);
+    client_admit_waiting(c);
 }
 
 static void on_deadline(struct timer *t)
@@ -217,19 +227,18 @@ static void on_deadline(struct timer *t)
 
     client_call_ended(call, answer.result);
     answer_call(call, &answer);
-    admit_waiting(c);
+    client_admit_waiting(c);
 }
 
 static void on_transfer_done(struct call *call, CURLcode code)
 {
     call->completed = code == CURLE_OK;
+    if (call->completed && call->client->http2)
+        call->client->multiplexes = client_was_http2(call->easy);
     if (call_may_repeat(call, (int)code)) {
         call_transfer_end(call);
         call->fresh = true;
-        if (!client_names_ready(call->client))
-            move_to(call, PLACE_WAITING);
-        else if (!call_transfer_begin(call))
-            refuse(call);
+        move_to(call, PLACE_WAITING);
         return;
     }
     const struct call_answer answer = call_outcome(call, (int)code);
@@ -252,7 +261,7 @@ void client_collect(struct http_client *c)
         else
             client_list_ended(c, (int)m->data.result);
     }
-    admit_waiting(c);
+    client_admit_waiting(c);
 }
 
 void client_reset(struct http_client *c)
@@ -310,7 +319,7 @@ struct call *http_client_start(struct http_client *c, const struct call_request 
         return call;
     }
     place_call(call);
-    admit_waiting(c);
+    client_admit_waiting(c);
     return call;
 }
 
@@ -322,7 +331,7 @@ void call_cancel(struct call *call)
     detach(call);
     client_count_end(call, NULL);
     free_call(call);
-    admit_waiting(c);
+    client_admit_waiting(c);
 }
 
 bool call_may_have_been_sent(const struct call *call)
@@ -428,6 +437,7 @@ void http_client_destroy(struct http_client *c)
         free(call);
     }
     deferred_cancel(c->loop, &c->deliver_refused);
+    deferred_cancel(c->loop, &c->next_turn);
     free(c->by_fd);
     free(c->cert_file);
     free(c->key_file);

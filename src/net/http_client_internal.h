@@ -18,6 +18,10 @@ enum {
     SPARE_CALLS_MAX = 512,
     CONNECTION_LIFE_MAX_S = 300,
     PORT_BUCKETS = 256,
+    /* Of new connections, in a turn of the loop; see http_client_pace.c. */
+    STEPS_MAX = 8,
+    /* Calls beyond that for which an idle connection seems to be there. */
+    REUSES_MAX = 16,
 };
 
 enum call_place { PLACE_NONE, PLACE_UNRESOLVED, PLACE_WAITING, PLACE_ACTIVE, PLACE_REFUSED };
@@ -51,6 +55,7 @@ struct call {
     const char *aborted;   /* why a callback of ours ended the transfer */
     bool connection_stale; /* the reused connection had something to say before the request */
     bool fresh;            /* asks for a new connection, for this is a second attempt */
+    bool undecided;        /* libcurl has not chosen or opened a connection for it yet */
     char text[CURL_TEXT_BYTES];
 };
 
@@ -67,6 +72,7 @@ struct client_socket {
     bool multiplexed; /* has carried an HTTP/2 answer */
     bool eager;       /* in the list of those to try for writing at once */
     bool used;        /* has carried a request */
+    bool idle;        /* counts as one that can carry the next call */
     struct ip peer;
     int64_t opened_ms;
     uint16_t local_port; /* 0: not asked yet */
@@ -105,6 +111,15 @@ struct http_client {
     struct timer timer; /* libcurl's one timer */
     struct deferred expired;
     struct deferred attempt_ended; /* a connection was given up before it was made */
+
+    /* http_client_pace.c */
+    unsigned undecided;  /* calls */
+    unsigned idle;       /* connections */
+    bool multiplexes;    /* the last answer came by HTTP/2 */
+    unsigned steps;      /* in the turn */
+    uint64_t steps_turn; /* of the loop */
+    struct deferred next_turn;
+
     struct client_socket *sockets;
     struct client_socket **by_fd; /* [by_fd_len] */
     size_t by_fd_len;
@@ -125,6 +140,22 @@ bool client_connection_is_quiet(struct http_client *c, uint16_t local_port);
 void client_connection_is_used(struct http_client *c, uint16_t local_port);
 /* Lets libcurl do what is due; not from its callbacks. */
 void client_drive(struct http_client *c);
+
+/* ---- http_client_pace.c: how much of making connections a turn of the loop does */
+/* Whether the call may be given to libcurl now. False: admission is tried again later. */
+bool client_may_begin(struct http_client *c, const struct call *call);
+/* The call was given to libcurl. */
+void client_begun(struct call *call);
+/* libcurl has opened or chosen a connection for it, or has it no more. Idempotent. */
+void client_decided(struct call *call);
+/* A part of making a connection that costs processor time begins. */
+void client_step(struct http_client *c);
+/* Whether the turn has done so much that this socket's event is left for the next one. */
+bool client_event_waits(struct http_client *c, const struct client_socket *s);
+/* After any change of what is said of the socket. */
+void client_count_idle(struct client_socket *s);
+/* easy: the CURL of a transfer that has had an answer. */
+bool client_was_http2(void *easy);
 
 /* ---- http_client_transfer.c: one call as a libcurl transfer */
 /* NULL: out of memory, or longer than HEADER_BYTES_MAX. */
@@ -173,6 +204,8 @@ void client_count_end(const struct call *call, const struct call_answer *answer)
 /* ---- http_client.c */
 /* Names became known, or failed. */
 void client_sort_unresolved(struct http_client *c);
+/* Gives libcurl as many of the waiting calls as it may have. */
+void client_admit_waiting(struct http_client *c);
 /* Reads libcurl's messages: each finished call is answered. */
 void client_collect(struct http_client *c);
 /* libcurl lost its state: all active calls break; the next call gets a new multi handle. */

@@ -82,6 +82,7 @@ static void remove_socket(struct client_socket *s)
     }
     if (s->local_port != 0)
         forget_port(s);
+    c->idle -= s->idle;
     c->by_fd[s->fd] = NULL;
     if (s->prev)
         s->prev->next = s->next;
@@ -167,20 +168,13 @@ static void learn_port(struct client_socket *s)
 }
 
 /* easy: a transfer that the connection carried. */
-static bool was_http2(CURL *easy)
-{
-    long version = 0;
-
-    return curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version) == CURLE_OK &&
-           version == CURL_HTTP_VERSION_2_0;
-}
-
 static void became_idle(struct client_socket *s, CURL *easy)
 {
     if (s->local_port == 0)
         learn_port(s);
     if (s->client->http2 && !s->multiplexed)
-        s->multiplexed = was_http2(easy);
+        s->multiplexed = client_was_http2(easy);
+    client_count_idle(s);
 }
 
 bool client_connection_is_quiet(struct http_client *c, uint16_t local_port)
@@ -280,8 +274,13 @@ static void on_event(struct watch *w, uint32_t events)
     if (s->wanted == 0) {
         /* An idle connection that speaks or ends: libcurl notices when it wants to reuse it. */
         watch_stop(c->loop, w);
+        client_count_idle(s);
         return;
     }
+    if (client_event_waits(c, s))
+        return;
+    if (!s->used)
+        client_step(c);
     /* Errors show when libcurl reads or writes. */
     if (events & (EPOLLERR | EPOLLHUP))
         events |= s->wanted;
@@ -337,17 +336,22 @@ static int on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *arg, voi
         return -1;
     s->wanted = (what & CURL_POLL_IN ? (uint32_t)EPOLLIN : 0) |
                 (what & CURL_POLL_OUT ? (uint32_t)EPOLLOUT : 0);
+    client_count_idle(s);
     if (!s->watch.active && !watch_start(c->loop, &s->watch, fd, EPOLLIN, on_event, s))
         return -1;
     if (!(s->wanted & EPOLLOUT) && (s->watch.events & EPOLLOUT))
         set_events(s, EPOLLIN);
     if ((s->wanted & EPOLLIN) && !(s->watch.events & EPOLLIN))
         set_events(s, s->watch.events | EPOLLIN);
-    if ((s->wanted & EPOLLOUT) && !(s->watch.events & EPOLLOUT) && !s->eager) {
-        s->eager = true;
-        s->next_eager = c->eager;
-        c->eager = s;
+    if (!(s->wanted & EPOLLOUT) || (s->watch.events & EPOLLOUT) || s->eager)
+        return 0;
+    if (s->connection && !s->used) { /* what it costs to make it go on is not for this turn */
+        set_events(s, s->watch.events | EPOLLOUT);
+        return 0;
     }
+    s->eager = true;
+    s->next_eager = c->eager;
+    c->eager = s;
     return 0;
 }
 

@@ -139,6 +139,7 @@ static int on_before_send(void *arg, char *remote_ip, char *local_ip, int remote
     (void)local_ip;
     (void)remote_port;
 
+    client_decided(call);
     /* Whatever libcurl thinks of it: a call that must not run twice is not sent twice from here. */
     if (call->sends > 0 && call->request.run_once) {
         call->aborted = "connection ended before the answer";
@@ -166,6 +167,8 @@ static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl
         call->aborted = "its address is one that no name may have";
         return CURL_SOCKET_BAD;
     }
+    client_decided(call);
+    client_step(call->client);
     return client_open_socket(call->client, &address->addr, address->socktype, address->protocol);
 }
 
@@ -343,6 +346,7 @@ bool call_transfer_begin(struct call *call)
     if (set_call(easy, call) && set_method(easy, &call->request) &&
         curl_multi_add_handle(c->multi, easy) == CURLM_OK) {
         call->easy = easy;
+        client_begun(call);
         return true;
     }
     curl_easy_cleanup(easy);
@@ -356,6 +360,7 @@ void call_transfer_end(struct call *call)
     call->client->ending_call = true;
     (void)curl_multi_remove_handle(call->client->multi, call->easy);
     call->client->ending_call = false;
+    client_decided(call);
     give_handle_back(call->client, call->easy, call->completed && call->sends == 1);
     call->easy = NULL;
 }

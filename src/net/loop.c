@@ -33,6 +33,7 @@ struct loop {
     int wake_fd; /* eventfd: a post, or stop */
     _Atomic bool stopping;
     int64_t now_ms;
+    uint64_t turn;
     struct loop_lag lag;
 
     struct epoll_event events[EVENTS_PER_TURN];
@@ -93,6 +94,11 @@ void loop_destroy(struct loop *l)
 int64_t loop_now_ms(const struct loop *l)
 {
     return l->now_ms;
+}
+
+uint64_t loop_turn(const struct loop *l)
+{
+    return l->turn;
 }
 
 int64_t loop_update_now(struct loop *l)
@@ -401,6 +407,7 @@ static void begin_turn(struct loop *l)
 {
     const int64_t now_us = clock_mono_us();
     l->now_ms = now_us / 1000;
+    l->turn++;
     loop_lag_turn_begins(&l->lag, now_us);
 }
 

@@ -36,6 +36,8 @@ void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
 /* Monotonic time of this turn: one clock reading a turn. */
 int64_t loop_now_ms(const struct loop *l);
+/* The turns that have begun. */
+uint64_t loop_turn(const struct loop *l);
 /* Reads the clock again (after long work). */
 int64_t loop_update_now(struct loop *l);
 

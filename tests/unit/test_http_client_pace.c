@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * net/http_client: how many connections a crowd of calls makes in one turn of the loop. socket() is
+ * this program's, and counts. */
+#include "unit.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "net/http_client_internal.h"
+#include "script_server.h"
+
+enum { CROWD = 30, GUARD_MS = 30000, DEADLINE_MS = 15000 };
+
+static struct {
+    struct loop *loop;
+    struct http_client *client;
+    struct script_server *server;
+    char *url;
+    struct timer guard;
+    bool guard_fired;
+    unsigned open, answered, not_sent;
+    unsigned sockets, sockets_of_turn, sockets_most; /* the last: in one turn */
+    uint64_t turn;
+} bench;
+
+__attribute__((visibility("default"))) int socket(int domain, int type, int protocol)
+{
+    if (bench.loop) {
+        if (bench.turn != loop_turn(bench.loop))
+            bench.sockets_of_turn = 0;
+        bench.turn = loop_turn(bench.loop);
+        bench.sockets++;
+        if (++bench.sockets_of_turn > bench.sockets_most)
+            bench.sockets_most = bench.sockets_of_turn;
+    }
+    return (int)syscall(SYS_socket, domain, type, protocol);
+}
+
+static void on_guard(struct timer *t)
+{
+    (void)t;
+    bench.guard_fired = true;
+    loop_stop(bench.loop);
+}
+
+static void setup(script_fn *script)
+{
+    const struct http_client_options options = {
+        .allow_http = true, .connect_timeout_ms = 3000, .connections_max = 2 * CROWD};
+    struct err_text text = {0};
+
+    memset(&bench, 0, sizeof(bench));
+    bench.server = script_server_start(script, NULL);
+    bench.url = script_server_url(bench.server, "/p");
+    bench.loop = loop_create();
+    ck_assert_ptr_nonnull(bench.loop);
+    ck_assert_int_eq(http_client_create(bench.loop, &options, &bench.client, &text), ERR_OK);
+}
+
+static void teardown(void)
+{
+    http_client_destroy(bench.client);
+    if (bench.server)
+        script_server_stop(bench.server);
+    loop_destroy(bench.loop);
+    bench.loop = NULL;
+    free(bench.url);
+}
+
+static void on_done(void *arg, const struct call_answer *a)
+{
+    (void)arg;
+    bench.answered += a->result == CALL_ANSWERED;
+    bench.not_sent += a->result == CALL_NOT_SENT;
+    if (--bench.open == 0)
+        loop_stop(bench.loop);
+}
+
+static const struct call *begin_call(bool fresh)
+{
+    const struct call_request request = {.method = HTTP_GET,
+                                         .url = bench.url,
+                                         .deadline_ms = loop_update_now(bench.loop) + DEADLINE_MS,
+                                         .fresh_connection = fresh};
+    const struct call *call = http_client_start(bench.client, &request, on_done, NULL);
+
+    ck_assert_ptr_nonnull(call);
+    bench.open++;
+    return call;
+}
+
+static void run(void)
+{
+    timer_start(bench.loop, &bench.guard, loop_update_now(bench.loop) + GUARD_MS, on_guard, NULL);
+    loop_run(bench.loop);
+    timer_stop(bench.loop, &bench.guard);
+    ck_assert(!bench.guard_fired);
+    ck_assert_uint_eq(bench.client->undecided, 0);
+}
+
+/* All in one moment. */
+static void crowd(unsigned calls, bool fresh)
+{
+    bench.answered = bench.not_sent = bench.sockets = bench.sockets_most = 0;
+    for (unsigned i = 0; i < calls; i++)
+        (void)begin_call(fresh);
+    run();
+}
+
+static enum script_end answer_fully(void *arg, const struct script_request *r, struct buf *answer)
+{
+    (void)arg;
+    (void)r;
+    script_answer(answer, 200, "application/json", "", "{}");
+    return SCRIPT_KEEP;
+}
+
+/* A connection carries one call, and ends when the next has come. */
+static enum script_end answer_once(void *arg, const struct script_request *r, struct buf *answer)
+{
+    if (r->on_connection > 0)
+        return SCRIPT_CLOSE;
+    return answer_fully(arg, r, answer);
+}
+
+START_TEST(a_cold_crowd_connects_a_few_at_a_time)
+{
+    setup(answer_fully);
+    crowd(CROWD, false);
+    ck_assert_uint_eq(bench.answered, CROWD);
+    ck_assert_uint_gt(bench.sockets, STEPS_MAX);
+    ck_assert_uint_le(bench.sockets_most, STEPS_MAX);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_crowd_that_wants_new_connections_alone_gets_them_a_few_at_a_time)
+{
+    setup(answer_fully);
+    crowd(CROWD, false);
+    crowd(CROWD, true);
+    ck_assert_uint_eq(bench.answered, CROWD);
+    ck_assert_uint_eq(bench.sockets, CROWD);
+    ck_assert_uint_le(bench.sockets_most, STEPS_MAX);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_crowd_goes_by_the_connections_that_are_idle)
+{
+    setup(answer_fully);
+    crowd(CROWD, true);
+    ck_assert_uint_eq(bench.client->idle, CROWD);
+    crowd(CROWD, false);
+    ck_assert_uint_eq(bench.answered, CROWD);
+    ck_assert_uint_eq(bench.sockets, 0);
+    teardown();
+}
+END_TEST
+
+/* A call that must have a new connection does not keep the others from the idle ones. */
+START_TEST(who_waits_for_a_new_connection_is_overtaken)
+{
+    setup(answer_fully);
+    crowd(1, false);
+    ck_assert_uint_eq(bench.client->idle, 1);
+    bench.client->steps_turn = loop_turn(bench.loop);
+    bench.client->steps = STEPS_MAX; /* this turn has done its part */
+    const struct call *fresh = begin_call(true);
+    const struct call *second = begin_call(false);
+    const struct call *third = begin_call(false);
+    ck_assert_int_eq(fresh->place, PLACE_WAITING);
+    ck_assert_int_eq(second->place, PLACE_ACTIVE);
+    ck_assert_int_eq(third->place, PLACE_WAITING);
+    run();
+    ck_assert_uint_eq(bench.answered, 1 + 3);
+    teardown();
+}
+END_TEST
+
+/* All connections die under their calls, which libcurl repeats, each on a new one. */
+START_TEST(a_crowd_that_is_repeated_does_not_connect_in_one_turn)
+{
+    setup(answer_once);
+    crowd(CROWD, true);
+    crowd(CROWD, false);
+    ck_assert_uint_eq(bench.answered, CROWD);
+    ck_assert_uint_eq(bench.sockets, CROWD);
+    ck_assert_uint_le(bench.sockets_most, STEPS_MAX + REUSES_MAX);
+    teardown();
+}
+END_TEST
+
+START_TEST(connections_that_fail_keep_nobody_waiting)
+{
+    setup(answer_fully);
+    script_server_stop(bench.server);
+    bench.server = NULL;
+    crowd(CROWD, false);
+    ck_assert_uint_eq(bench.not_sent, CROWD);
+    ck_assert_uint_eq(bench.sockets, CROWD);
+    ck_assert_uint_le(bench.sockets_most, STEPS_MAX);
+    teardown();
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests = tcase_create("pace");
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, a_cold_crowd_connects_a_few_at_a_time);
+    tcase_add_test(tests, a_crowd_that_wants_new_connections_alone_gets_them_a_few_at_a_time);
+    tcase_add_test(tests, a_crowd_goes_by_the_connections_that_are_idle);
+    tcase_add_test(tests, who_waits_for_a_new_connection_is_overtaken);
+    tcase_add_test(tests, a_crowd_that_is_repeated_does_not_connect_in_one_turn);
+    tcase_add_test(tests, connections_that_fail_keep_nobody_waiting);
+    return unit_run(tests, "http_client_pace");
+}
