@@ -4,8 +4,10 @@
  * and one edge-triggered watch a connection sees the client go. Sockets are shut down, never
  * closed: they belong to the parser. */
 #include <assert.h>
+#include <errno.h>
 #include <linux/tcp.h> /* struct tcp_info as the kernel knows it */
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -20,7 +22,8 @@ static void on_deadline(struct timer *t);
 
 /* Whether a client that ended its side has gone altogether or waits for its answer shows only when
  * something is sent: who has gone resets the connection. Any HTTP/1.1 client takes an interim
- * answer (RFC 9110 §15.2). False: it has gone. */
+ * answer (RFC 9110 §15.2). A full socket says nothing: the answer itself will find out. False: it
+ * has gone. */
 static bool may_still_read(struct request *req)
 {
     static const char INTERIM[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -29,8 +32,19 @@ static bool may_still_read(struct request *req)
     if (req->asked_whether_gone)
         return true;
     req->asked_whether_gone = true;
-    return send(req->conn->fd, INTERIM, sizeof(INTERIM) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) ==
-           sizeof(INTERIM) - 1;
+    /* Writable means room for more than this, so that no part of it is sent. */
+    struct pollfd room = {.fd = req->conn->fd, .events = POLLOUT};
+    if (poll(&room, 1, 0) == 0)
+        return true;
+    const ssize_t sent =
+        send(req->conn->fd, INTERIM, sizeof(INTERIM) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0)
+        return errno == EAGAIN;
+    if (sent == sizeof(INTERIM) - 1)
+        return true;
+    /* The answer would be read as the rest of this one. */
+    (void)shutdown(req->conn->fd, SHUT_RDWR);
+    return false;
 }
 
 void request_look_after_client(struct request *req)

@@ -87,6 +87,38 @@ START_TEST(a_client_that_ends_its_side_gets_its_answers_and_the_connection_ends)
 }
 END_TEST
 
+/* Its socket is full while a request of its waits: that nothing can be sent says nothing. */
+START_TEST(a_slow_reader_that_ended_its_side_gets_all_its_answers)
+{
+    enum { REQUESTS = 900, PAUSE_MS = 50 };
+    static const char REQUEST[] = GET("/v1/patient/0");
+    static char all[REQUESTS * sizeof(REQUEST)];
+    const int small = 4096;
+    char *to = all;
+
+    for (int i = 0; i < REQUESTS; i++)
+        to = stpcpy(to, REQUEST);
+    fixture.options.body_timeout_ms = 60000; /* small windows open slowly */
+    fixture_run(&fixture);
+    const int fd = client_connect(&fixture);
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+    client_send(fd, all);
+    ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+    /* Until the server gets no further. */
+    struct pollfd news = {.fd = fixture.events[0], .events = POLLIN};
+    while (poll(&news, 1, PAUSE_MS) == 1)
+        (void)fixture_event(&fixture);
+    for (int i = 0; i < REQUESTS; i++) {
+        do
+            client_read(fd, false, &reply);
+        while (reply.status == 100);
+        ck_assert_int_eq(reply.status, 200);
+    }
+    ck_assert(client_sees_end(fd));
+    close(fd);
+}
+END_TEST
+
 /* On a kept connection, too, half a request line and the end of the stream come in one event. */
 START_TEST(half_a_request_line_and_the_end_in_one_are_not_waited_for)
 {
@@ -431,6 +463,7 @@ int main(void)
     tcase_set_timeout(tc, 30);
     tcase_add_test(tc, a_client_that_leaves_is_noticed_while_its_request_waits);
     tcase_add_test(tc, a_client_that_ends_its_side_gets_its_answers_and_the_connection_ends);
+    tcase_add_test(tc, a_slow_reader_that_ended_its_side_gets_all_its_answers);
     tcase_add_test(tc, half_a_request_line_and_the_end_in_one_are_not_waited_for);
     tcase_add_test(tc, an_old_client_that_ends_its_side_counts_as_gone);
     tcase_add_test(tc, an_answer_for_a_client_that_left_goes_nowhere_and_harms_nobody);
