@@ -107,6 +107,7 @@ def selectors(found, by_kind, template):
     for each in by_kind.get("ServiceMonitor", ()):
         chosen = [s for s in by_kind["Service"] if selects(each["spec"]["selector"]["matchLabels"], s)]
         found.expect("ServiceMonitor: not exactly one Service", len(chosen) == 1)
+        found.expect("ServiceMonitor: another job", each["spec"]["jobLabel"] == "app.kubernetes.io/name")
         ports = {port["name"] for service in chosen for port in service["spec"]["ports"]}
         for endpoint in each["spec"]["endpoints"]:
             found.expect(f"ServiceMonitor: no port {endpoint['port']}", endpoint["port"] in ports)
