@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The machine gives less than is asked for: memory, processor, descriptors, room for the log."""
 import contextlib
+import errno
 import http.client
 import os
 import resource
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -15,9 +17,16 @@ import pytest
 from faults.marks import row
 from harness.cgroup import Cgroup, Unavailable
 from harness.listening import free_port
-from harness.paths import SANITIZER, SERVICE
+from harness.paths import ROOT, SANITIZER, SERVICE
 from harness.waiting import until
 from stress.common import Load, cpu_seconds, get, post
+
+sys.path.append(str(ROOT / "tests" / "torture"))
+
+import control as torture  # noqa: E402
+
+# A sanitizer's runtime must be the first library, so nothing can be preloaded then.
+preloads = pytest.mark.skipif(SANITIZER != "none", reason="nothing can be preloaded into a sanitizer's build")
 
 MIB = 1 << 20
 START = post("/v1/biometrics/start", {"user_id": "user-{n}"})
@@ -155,7 +164,7 @@ def readable(sock):
 
 
 @row("FP04")
-def test_connections_that_were_reset_in_the_backlog_and_interrupted_calls_change_nothing(bff, emulator):
+def test_connections_that_were_reset_in_the_backlog_change_nothing(bff, emulator):
     service = bff(emulator)
     for _ in range(200):
         one = socket.create_connection(service.address("public"))
@@ -163,6 +172,51 @@ def test_connections_that_were_reset_in_the_backlog_and_interrupted_calls_change
         one.close()
     assert service.client().get("/healthz").status == 200
     until(lambda: service.metric("bff_connections", listener="public") == 0, "nothing left of them")
+
+
+@row("FP04", lag_excepted="its system calls fail")
+@preloads
+@pytest.mark.parametrize("error, told", [
+    ("EINTR", (200,)), ("ECONNABORTED", (200,)), ("EPROTO", (200,)),
+    ("EMFILE", (503,)), ("ENFILE", (503,)), ("ENOBUFS", (503,)), ("ENOMEM", (503,))])
+def test_a_client_who_could_not_be_accepted_is_served_or_told_and_the_next_one_is_served(
+        error, told, bff, emulator, tmp_path):
+    """With nothing to spare for him he is told so by the descriptor that is kept for that. Where that fails, too, he
+    stays in the backlog until there is room."""
+    control = torture.Control(tmp_path)
+    service = bff(emulator, BFF_WORKERS=1, **control.environment)
+    for mode, expected in ((torture.ONE, told), (torture.FROM, (200, 503))):
+        control.fail_calls(mode, "accept4", getattr(errno, error), 1)
+        assert status_of_a_client(service, control) in expected
+        assert status_of_a_client(service) == 200
+
+
+def status_of_a_client(service, control=None):
+    """control: relieved as soon as something failed."""
+    with socket.create_connection(service.address("public"), timeout=20) as one:
+        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: bff\r\nConnection: close\r\n\r\n")
+        if control:
+            until(lambda: control.shared.calls.failed > 0, "accepting failed")
+            control.relieve()
+        return int(one.recv(12).split()[1])
+
+
+@row("FP04", lag_excepted="its system calls fail")
+@preloads
+@pytest.mark.parametrize("call", ["epoll_wait", "read", "recv", "send", "write", "poll", "close"])
+def test_interrupted_calls_change_nothing(call, bff, emulator, tmp_path, record):
+    """At whichever place of a request: the answer is the same."""
+    control = torture.Control(tmp_path)
+    service = bff(emulator, BFF_WORKERS=1, **UNLIMITED, **control.environment)
+    user = emulator.make_user()["user_id"]
+    interrupted = 0
+    for place in range(1, 5):
+        control.fail_calls(torture.ONE, call, errno.EINTR, place, "worker")
+        answer = service.client().post("/v1/biometrics/start", {"user_id": user})
+        control.relieve()
+        assert answer.status == 200, f"{call} {place}: {answer}"
+        interrupted += control.shared.calls.failed
+    record(f"{call}: interrupted {interrupted} times")
 
 
 # ---- the log
