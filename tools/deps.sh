@@ -10,7 +10,7 @@ group_packages() {
             libcurl4-openssl-dev libcjson-dev libjwt-dev libssl-dev check
         ;;
     test)
-        echo python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema \
+        echo python3-pytest python3-pytest-xdist python3-yaml python3-jsonschema gdb \
             python3-cryptography python3-h2 procps curl nginx haproxy
         ;;
     lint)
