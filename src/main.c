@@ -17,6 +17,12 @@ struct command {
 static const struct command COMMANDS[] = {
     {"serve", command_serve, "run the service (the default)", NULL, true},
     {"check", command_check, "validate the configuration and what it points at", NULL, true},
+    {"audit", command_audit, "say what in a valid configuration is not fit for production",
+     "  --fail-on SEVERITY  critical, high (default), medium, low or never: exit status 1 from "
+     "there on\n"
+     "  --ignore RULES      comma list of rules to leave out\n"
+     "  --json              one JSON document\n",
+     true},
     {"print-config", command_print_config,
      "print the effective configuration, without secrets, and where each value came from", NULL,
      true},
@@ -30,7 +36,7 @@ static const struct command COMMANDS[] = {
      "  --signature-only   structure and signature alone, any payload, no configuration\n",
      true},
     {"version", command_version, "print the version", NULL, false},
-    {"docs", command_docs, NULL, "  docs config|errors|metrics\n", false},
+    {"docs", command_docs, NULL, "  docs audit|config|errors|metrics|resilience\n", false},
 };
 
 static const struct command *find_command(struct str name)

@@ -19,16 +19,21 @@ static int no_passphrase(char *buf, int size, int for_writing, void *arg)
     return -1;
 }
 
-bool crypto_pem_is_rsa_private_key(struct str pem)
+int crypto_pem_rsa_private_key_bits(struct str pem)
 {
     BIO *in = open_text(pem);
     if (!in)
-        return false;
+        return 0;
     EVP_PKEY *key = PEM_read_bio_PrivateKey(in, NULL, no_passphrase, NULL);
-    const bool good = key && EVP_PKEY_is_a(key, "RSA") && EVP_PKEY_get_bits(key) >= RSA_BITS_MIN;
+    const int bits = key && EVP_PKEY_is_a(key, "RSA") ? EVP_PKEY_get_bits(key) : 0;
 
     ERR_clear_error();
     EVP_PKEY_free(key);
     BIO_free(in);
-    return good;
+    return bits;
+}
+
+bool crypto_pem_is_rsa_private_key(struct str pem)
+{
+    return crypto_pem_rsa_private_key_bits(pem) >= RSA_BITS_MIN;
 }

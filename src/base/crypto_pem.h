@@ -6,5 +6,7 @@
 #include "base/auto.h"
 #include "base/str.h"
 
-/* An unencrypted RSA private key (PKCS#8 or PKCS#1) of at least 2048 bits. */
+/* The size of its modulus; 0: it is no unencrypted RSA private key (PKCS#8 or PKCS#1). */
+NODISCARD int crypto_pem_rsa_private_key_bits(struct str pem);
+/* One of at least 2048 bits. */
 NODISCARD bool crypto_pem_is_rsa_private_key(struct str pem);

@@ -13,6 +13,7 @@ struct invocation {
 /* Each returns the exit code. */
 int command_serve(const struct invocation *in);
 int command_check(const struct invocation *in);
+int command_audit(const struct invocation *in);
 int command_print_config(const struct invocation *in);
 int command_healthcheck(const struct invocation *in);
 int command_doctor(const struct invocation *in);

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "commands/audit_rules.h"
 #include "commands/commands.h"
 #include "config/config.h"
 #include "identity/resilience.h"
@@ -74,13 +75,17 @@ static void print_resilience_page(void)
     (void)fwrite(page.ptr, 1, page.len, stdout);
 }
 
+static void print_audit_page(void)
+{
+    audit_print_docs(stdout);
+}
+
 static const struct {
     const char *name;
     void (*print)(void);
 } PAGES[] = {
-    {"config", print_config_page},
-    {"errors", print_errors_page},
-    {"metrics", print_metrics_page},
+    {"audit", print_audit_page},           {"config", print_config_page},
+    {"errors", print_errors_page},         {"metrics", print_metrics_page},
     {"resilience", print_resilience_page},
 };
 
@@ -92,6 +97,6 @@ int command_docs(const struct invocation *in)
             return EXIT_GOOD;
         }
     }
-    (void)fputs("usage: biometrics-bff docs config|errors|metrics|resilience\n", stderr);
+    (void)fputs("usage: biometrics-bff docs audit|config|errors|metrics|resilience\n", stderr);
     return EXIT_USAGE;
 }

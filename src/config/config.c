@@ -275,6 +275,36 @@ void config_each_file(const struct config_loaded *c, void (*fn)(void *arg, const
     }
 }
 
+/* Of the files that keys name, these hold nothing that is secret. */
+static bool is_public_file(enum option_id id)
+{
+    return id == OPT_UPSTREAM_CA_FILE || id == OPT_CLIENT_CERT_FILE || id == OPT_OPERATOR_KEYS_FILE;
+}
+
+void config_each_secret_file(const struct config_loaded *c, void (*fn)(void *arg, const char *path),
+                             void *arg)
+{
+    bool in_file = false;
+
+    for (size_t i = 0; i < OPT_COUNT; i++) {
+        const enum option_id id = (enum option_id)i;
+        const enum option_kind kind = OPTIONS[i].kind;
+        const bool names_file = kind == OPTION_FILE || kind == OPTION_SECRET_FILE;
+        if (names_file && config_has(c, id) && !is_public_file(id))
+            fn(arg, c->raws[i].text);
+        in_file = in_file || (option_is_secret(id) && c->raws[i].source == SOURCE_FILE);
+    }
+    if (in_file)
+        fn(arg, c->file);
+}
+
+enum config_source config_source_of(const struct config_loaded *c, struct str key)
+{
+    enum option_id id;
+
+    return option_find(key, &id) ? c->raws[id].source : SOURCE_DEFAULT;
+}
+
 const struct config *config_of(const struct config_loaded *c)
 {
     return &c->config;

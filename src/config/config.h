@@ -153,6 +153,13 @@ void config_print_changes(const struct config_loaded *before, const struct confi
 void config_each_file(const struct config_loaded *c, void (*fn)(void *arg, const char *path),
                       void *arg);
 
+/* Those of them that hold secrets: the configuration's file only if a secret is in it. */
+void config_each_secret_file(const struct config_loaded *c, void (*fn)(void *arg, const char *path),
+                             void *arg);
+
+/* Where a key's value came from; SOURCE_DEFAULT when it is not set. */
+enum config_source config_source_of(const struct config_loaded *c, struct str key);
+
 /* KEY=value (source) a line; secrets as "[redacted N bytes]". */
 void config_print(const struct config_loaded *c, FILE *out);
 /* The flags of --help: one option a line or two. */

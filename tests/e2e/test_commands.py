@@ -21,13 +21,13 @@ GOOD = {"BFF_UPSTREAM_URL": "https://127.0.0.1:9", "BFF_ISSUERS": "https://issue
 def test_help_lists_the_commands_and_the_flags():
     done = run("--help")
     assert done.status == 0
-    for word in ("serve", "check", "print-config", "healthcheck", "doctor", "verify", "version",
+    for word in ("serve", "check", "audit", "print-config", "healthcheck", "doctor", "verify", "version",
                  "--listen", "--upstream-url", "BFF_CLIENT_SECRET"):
         assert word in done.out
     assert " docs " not in done.out
 
 
-@pytest.mark.parametrize("command", ["serve", "check", "print-config", "healthcheck", "doctor",
+@pytest.mark.parametrize("command", ["serve", "check", "audit", "print-config", "healthcheck", "doctor",
                                      "verify", "version", "docs"])
 def test_each_command_has_help(command):
     done = run(command, "--help")
@@ -54,7 +54,7 @@ def test_a_wrong_command_line_ends_with_status_64(arguments):
     assert "canary" not in done.err
 
 
-@pytest.mark.parametrize("page", ["config", "errors", "metrics"])
+@pytest.mark.parametrize("page", ["audit", "config", "errors", "metrics", "resilience"])
 def test_docs_prints_markdown(page):
     done = run("docs", page)
     assert done.status == 0

@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from faults import page as faults_page  # noqa: E402 after the path is set
 
-PAGES = ("config", "errors", "metrics", "resilience")
+PAGES = ("audit", "config", "errors", "metrics", "resilience")
 
 
 def page(build, name):
