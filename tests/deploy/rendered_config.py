@@ -42,13 +42,18 @@ def deployment_of(objects):
     return next(each for each in objects if each["kind"] == "Deployment")
 
 
+def text_of(objects):
+    """The configuration's file as the ConfigMap has it."""
+    return next(each["data"]["bff.conf"] for each in objects if "bff.conf" in each.get("data", {}))
+
+
 def laid_out(context, name, objects):
     """(path of the configuration's file, environment) as the container would have them."""
     folder = context.scratch / f"config-{name}"
     folder.mkdir(exist_ok=True)
     pod = deployment_of(objects)["spec"]["template"]["spec"]
     container = pod["containers"][0]
-    text = next(each["data"]["bff.conf"] for each in objects if "bff.conf" in each.get("data", {}))
+    text = text_of(objects)
     for key, path in re.findall(rf"^(BFF_\w+)={SECRETS_AT}/(\S+)$", text, re.M):
         (folder / path).write_text(content(key, folder))
         (folder / path).chmod(0o600)

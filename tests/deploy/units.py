@@ -9,17 +9,21 @@ EXPOSURE_MAX = 1.2
 
 
 def installed(context):
-    """The units in a root of their own, with a file where they expect the binary."""
+    """The units in a root of their own, with the drop-in of the README and a file where they expect the binary."""
     root = context.scratch / "systemd-root"
     where = root / "etc" / "systemd" / "system"
     where.mkdir(parents=True, exist_ok=True)
     for unit in (context.deploy / "systemd").glob("biometrics-bff.*"):
         (where / unit.name).write_bytes(unit.read_bytes())
+    drop_in = where / "biometrics-bff.service.d"
+    drop_in.mkdir(exist_ok=True)
+    readme = (context.deploy / "systemd" / "README.md").read_text()
+    (drop_in / "readme.conf").write_text(re.search(r"```ini\n(.*?)```", readme, re.S).group(1))
     for program in ("usr/bin/biometrics-bff", "bin/kill"):
         (root / program).parent.mkdir(parents=True, exist_ok=True)
         (root / program).write_text("#!/bin/sh\n")
         (root / program).chmod(0o755)
-    return root, sorted(where.iterdir())
+    return root, sorted(path for path in where.iterdir() if path.is_file())
 
 
 def verify(context):
@@ -28,7 +32,7 @@ def verify(context):
     lines = output_of(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", f"--root={root}",
                        *(unit.name for unit in units)]).splitlines()
     demand(lines)
-    return ", ".join(unit.name for unit in units)
+    return f"{', '.join(unit.name for unit in units)} and the drop-in of the README"
 
 
 def security(context):
