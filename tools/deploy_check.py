@@ -13,7 +13,7 @@ import traceback
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "e2e")]
 
-from deploy import compose, helm, proxies, units  # noqa: E402 after the path is set
+from deploy import compose, helm, prometheus, proxies, units  # noqa: E402 after the path is set
 from deploy.context import Context, Found  # noqa: E402
 from harness.paths import BUILD  # noqa: E402
 
@@ -26,6 +26,8 @@ STEPS = [
     ("helm configuration", helm.configuration),
     ("helm pod as a process", helm.as_a_process),
     ("compose file", compose.check),
+    ("prometheus lint", prometheus.lint_step),
+    ("promtool", prometheus.check),
     ("nginx -t", proxies.nginx_syntax),
     ("haproxy -c", proxies.haproxy_syntax),
     ("nginx with requests", proxies.nginx),
