@@ -4,12 +4,13 @@
 
 #include <unistd.h>
 
-#include "base/crypto_pem.h"
+#include "base/clock.h"
 #include "config/config_text.h"
 #include "config/url.h"
+#include "identity/client_assertion.h"
 #include "net/http_client.h"
 
-enum { PEM_BYTES_MAX = 1024 * 1024 };
+enum { PEM_BYTES_MAX = 1024 * 1024, CLIENT_FILE_BYTES_MAX = 64 * 1024 };
 
 struct loading {
     const struct config_loaded *loaded;
@@ -70,22 +71,67 @@ static void load_operator_keys(struct loading *l)
         complain(l, "BFF_OPERATOR_KEYS_FILE", problem.text);
 }
 
-static void check_client_key(struct loading *l)
+/* NULL: complained. Free with config_free_text(). */
+static char *read_file(struct loading *l, const char *key, const char *path, size_t max_bytes)
 {
     struct option_problem problem;
     char text[OPTION_PROBLEM_BYTES + 16];
+    char *content = config_read_file(path, max_bytes, &problem);
 
-    if (l->config->client_auth != CLIENT_AUTH_PRIVATE_KEY_JWT)
-        return;
-    char *pem = config_read_file(l->config->client_key_file, PEM_BYTES_MAX, &problem);
-    if (!pem) {
+    if (!content) {
         (void)snprintf(text, sizeof(text), "the file %s", problem.text);
-        complain(l, "BFF_CLIENT_KEY_FILE", text);
-    } else if (!crypto_pem_is_rsa_private_key(str_of(pem))) {
-        complain(l, "BFF_CLIENT_KEY_FILE",
-                 "the file must hold an unencrypted PEM RSA private key of at least 2048 bits");
+        complain(l, key, text);
     }
-    config_free_text(pem);
+    return content;
+}
+
+static void judge_alg(struct loading *l)
+{
+    const enum jws_alg alg = l->config->client_assertion_alg;
+    const char *wanted =
+        alg == JWS_ES256 ? "the key in BFF_CLIENT_KEY_FILE is not one on P-256, as ES256 needs"
+                         : "the key in BFF_CLIENT_KEY_FILE is an EC key: with one on P-256 give "
+                           "ES256; RS256 and PS256 need an RSA key";
+
+    if (l->config->client_auth == CLIENT_AUTH_PRIVATE_KEY_JWT &&
+        !client_assertion_fits(alg, l->r->identity))
+        complain(l, "BFF_CLIENT_ASSERTION_ALG", wanted);
+}
+
+/* The identity of before, if it was made of the same texts: connections that show it may be used
+ * on. */
+static void take_identity(struct loading *l, struct str key, struct str certificate)
+{
+    static const char *const KEYS[] = {
+        [CLIENT_KEY] = "BFF_CLIENT_KEY_FILE", [CLIENT_CERTIFICATE] = "BFF_CLIENT_CERT_FILE"};
+    const struct resources *before = l->before;
+    struct client_identity_problem problem = {0};
+
+    if (before && before->identity && client_identity_is_of(before->identity, key, certificate))
+        l->r->identity = client_identity_share(before->identity);
+    else if (client_identity_parse(key, certificate, clock_wall_s(), &l->r->identity, &problem) !=
+             ERR_OK)
+        complain(l, KEYS[problem.part], problem.text.text[0] ? problem.text.text : "out of memory");
+    if (l->r->identity)
+        judge_alg(l);
+}
+
+static void load_identity(struct loading *l)
+{
+    const struct config *config = l->config;
+    const bool with_certificate = config->client_auth == CLIENT_AUTH_TLS;
+    char *certificate = NULL;
+
+    if (config->client_auth != CLIENT_AUTH_PRIVATE_KEY_JWT && !with_certificate)
+        return;
+    char *key = read_file(l, "BFF_CLIENT_KEY_FILE", config->client_key_file, CLIENT_FILE_BYTES_MAX);
+    if (with_certificate)
+        certificate =
+            read_file(l, "BFF_CLIENT_CERT_FILE", config->client_cert_file, CLIENT_FILE_BYTES_MAX);
+    if (key && (certificate || !with_certificate))
+        take_identity(l, str_of(key), certificate ? str_of(certificate) : (struct str){0});
+    config_free_text(key);
+    config_free_text(certificate);
 }
 
 static bool is_https(const char *url)
@@ -120,8 +166,6 @@ static void load_trust(struct loading *l)
 {
     const char *given = l->config->upstream_ca_file;
     const char *path = given ? given : http_client_system_store();
-    struct option_problem problem;
-    char text[OPTION_PROBLEM_BYTES + 16];
 
     if (!given && !calls_https(l->config))
         return;
@@ -131,12 +175,9 @@ static void load_trust(struct loading *l)
                  "PEM file");
         return;
     }
-    char *pem = config_read_file(path, PEM_BYTES_MAX, &problem);
-    if (!pem) {
-        (void)snprintf(text, sizeof(text), "the file %s", problem.text);
-        complain(l, "BFF_UPSTREAM_CA_FILE", text);
+    char *pem = read_file(l, "BFF_UPSTREAM_CA_FILE", path, PEM_BYTES_MAX);
+    if (!pem)
         return;
-    }
     l->r->trust = parse_trust(l, str_of(pem));
     if (!l->r->trust)
         complain(l, "BFF_UPSTREAM_CA_FILE",
@@ -186,7 +227,7 @@ bool resources_load(const struct config_loaded *loaded, const struct resources *
     load_seal_keys(&l);
     load_operator_keys(&l);
     load_trust(&l);
-    check_client_key(&l);
+    load_identity(&l);
     check_resolver(&l);
 
     if (!l.good)
@@ -194,14 +235,16 @@ bool resources_load(const struct config_loaded *loaded, const struct resources *
     return l.good;
 }
 
-bool resources_load_trust(const struct config_loaded *loaded, FILE *errors, struct trust **ret)
+bool resources_load_for_calls(const struct config_loaded *loaded, FILE *errors,
+                              struct resources *ret)
 {
-    struct resources r = {0};
     struct loading l = {
-        .loaded = loaded, .config = config_of(loaded), .errors = errors, .r = &r, .good = true};
+        .loaded = loaded, .config = config_of(loaded), .errors = errors, .r = ret, .good = true};
 
     load_trust(&l);
-    *ret = r.trust;
+    load_identity(&l);
+    if (!l.good)
+        resources_finish(ret);
     return l.good;
 }
 
@@ -211,5 +254,6 @@ void resources_finish(struct resources *r)
     seal_ring_free(r->seal);
     operator_keys_free(r->operator_keys);
     trust_free(r->trust);
+    client_identity_free(r->identity);
     *r = (struct resources){0};
 }

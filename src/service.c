@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "limit_metrics.h"
 #include "net/resolver.h"
+#include "observe/metrics.h"
 #include "ops_thread.h"
 #include "process.h"
 #include "worker.h"
@@ -105,8 +106,8 @@ static bool build_shared(struct service *s)
     if (!s->outbound || !s->decoy || !s->share)
         return fail(s, "cannot start", &(struct err_text){"out of memory"});
     outbound_metrics_watch(s->outbound);
-    if (keeper_start(s->settings->config, s->settings->resources.trust, s->resolver, &s->keeper,
-                     &problem) != ERR_OK)
+    if (keeper_start(s->settings->config, s->settings->resources.trust,
+                     s->settings->resources.identity, s->resolver, &s->keeper, &problem) != ERR_OK)
         return fail(s, "cannot start the keeper of tokens and keys", &problem);
     keeper_metrics_watch(s->keeper);
     s->health.keeper = s->keeper;
@@ -160,6 +161,15 @@ static bool start_ops(struct service *s)
     return true;
 }
 
+/* What the metrics say of them. */
+static void show_settings(const struct service *s, const struct settings *settings)
+{
+    const struct client_identity *identity = settings->resources.identity;
+
+    limit_metrics_set(settings->config, s->connections_max);
+    metric_set(M_CLIENT_CERT_EXPIRY, 0, identity ? client_identity_expires_s(identity) : 0);
+}
+
 struct service *service_start(struct settings *settings, const struct listeners *listeners,
                               int64_t pulse_every_ms, FILE *errors)
 {
@@ -178,7 +188,7 @@ struct service *service_start(struct settings *settings, const struct listeners 
         service_destroy(s);
         return NULL;
     }
-    limit_metrics_set(settings->config, s->connections_max);
+    show_settings(s, settings);
     listeners_announce(&s->listeners);
     atomic_store(&s->health.listening, true);
     return s;
@@ -206,7 +216,8 @@ enum err service_reload(struct service *s, struct settings *settings, struct err
     enum err e = prepare_workers(s, settings, reterr);
 
     if (e == ERR_OK)
-        e = keeper_reload(s->keeper, settings->config, settings->resources.trust, reterr);
+        e = keeper_reload(s->keeper, settings->config, settings->resources.trust,
+                          settings->resources.identity, reterr);
     if (e != ERR_OK) {
         for (unsigned i = 0; i < s->worker_count; i++)
             worker_discard(s->workers[i]);
@@ -218,7 +229,7 @@ enum err service_reload(struct service *s, struct settings *settings, struct err
     outbound_configure(s->outbound, settings->config);
     settings_unref(s->settings);
     s->settings = settings_ref(settings);
-    limit_metrics_set(settings->config, s->connections_max);
+    show_settings(s, settings);
     return ERR_OK;
 }
 

@@ -6,8 +6,6 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-enum { RSA_BITS_MIN = 2048 };
-
 static BIO *open_text(struct str pem)
 {
     return pem.len > 0 && pem.len <= INT_MAX ? BIO_new_mem_buf(pem.ptr, (int)pem.len) : NULL;
@@ -31,9 +29,4 @@ int crypto_pem_rsa_private_key_bits(struct str pem)
     EVP_PKEY_free(key);
     BIO_free(in);
     return bits;
-}
-
-bool crypto_pem_is_rsa_private_key(struct str pem)
-{
-    return crypto_pem_rsa_private_key_bits(pem) >= RSA_BITS_MIN;
 }

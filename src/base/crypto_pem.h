@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Looks into PEM files of the configuration at start, so that a wrong file is refused there and not
- * at the first call. */
+ * How long a private key is, for whoever gives advice on it; what is refused is judged in
+ * crypto_client.h. */
 #pragma once
 
 #include "base/auto.h"
@@ -8,5 +8,3 @@
 
 /* The size of its modulus; 0: it is no unencrypted RSA private key (PKCS#8 or PKCS#1). */
 NODISCARD int crypto_pem_rsa_private_key_bits(struct str pem);
-/* One of at least 2048 bits. */
-NODISCARD bool crypto_pem_is_rsa_private_key(struct str pem);

@@ -19,13 +19,14 @@ enum {
     DOCTOR_CALL_TIMEOUT_MS = 10000,
     DOCTOR_CONNECTIONS_MAX = 2,
     DOCTOR_BODY_BYTES_MAX = 64 * 1024,
-    KEY_FILE_BYTES_MAX = 64 * 1024,
+    SECONDS_A_DAY = 86400,
+    CERTIFICATE_WARN_DAYS = 14,
     CLOCK_DRIFT_WARN_S = 5,
 };
 
 struct doctor {
     const struct config *config;
-    const struct trust *trust;
+    const struct resources *resources;
     struct loop *loop;
     struct resolver *resolver;
     struct http_client *client;
@@ -330,30 +331,32 @@ static void examine_token(struct doctor *d, const struct client_credentials *cre
     call(d, &request, what, read);
 }
 
+static void examine_certificate(struct doctor *d)
+{
+    const struct client_identity *identity = d->resources->identity;
+    const int64_t expires_s = identity ? client_identity_expires_s(identity) : 0;
+    const int64_t left_days = (expires_s - clock_wall_s()) / SECONDS_A_DAY;
+
+    if (expires_s == 0)
+        return;
+    (left_days < CERTIFICATE_WARN_DAYS ? note : good)("certificate", "%s: expires in %lld days",
+                                                      client_identity_subject(identity),
+                                                      (long long)left_days);
+}
+
 static void examine_client_token(struct doctor *d)
 {
     const struct config *config = d->config;
-    struct option_problem problem;
-    char *pem = NULL;
-
-    if (config->client_auth == CLIENT_AUTH_PRIVATE_KEY_JWT) {
-        pem = config_read_file(config->client_key_file, KEY_FILE_BYTES_MAX, &problem);
-        if (!pem) {
-            bad(d, "token", "BFF_CLIENT_KEY_FILE: the file %s", problem.text);
-            return;
-        }
-    }
     const struct client_credentials credentials = {
         .client_id = config->client_id,
         .client_secret = config->client_secret,
         .method = config->client_auth,
+        .identity = d->resources->identity,
+        .assertion_alg = config->client_assertion_alg,
         .key_id = config->client_key_id,
-        .key_pem = pem,
-        .key_pem_len = pem ? strlen(pem) : 0,
         .audience = config->client_assertion_audience,
     };
     examine_token(d, &credentials, "token", read_client_token);
-    config_free_text(pem);
 }
 
 static void examine_admin_token(struct doctor *d)
@@ -422,7 +425,8 @@ static void examine_keys(struct doctor *d)
 static bool prepare(struct doctor *d, struct err_text *reterr)
 {
     struct http_client_options options = {
-        .trust = d->trust,
+        .trust = d->resources->trust,
+        .identity = d->resources->identity,
         .allow_http = d->config->allow_insecure_upstream,
         .http2 = d->config->upstream_http2,
         .connect_timeout_ms = d->config->upstream_connect_timeout_ms,
@@ -441,12 +445,13 @@ static bool prepare(struct doctor *d, struct err_text *reterr)
     return http_client_create(d->loop, &options, &d->client, reterr) == ERR_OK;
 }
 
-static bool examine(const struct config *config, const struct trust *trust)
+static bool examine(const struct config *config, const struct resources *resources)
 {
-    struct doctor d = {.config = config, .trust = trust};
+    struct doctor d = {.config = config, .resources = resources};
     struct err_text problem = {0};
 
     if (prepare(&d, &problem)) {
+        examine_certificate(&d);
         examine_dns(&d);
         examine_discovery(&d);
         /* One line says that nothing can be reached; four would not say more. */
@@ -471,18 +476,18 @@ int command_doctor(const struct invocation *in)
     const struct config_inputs inputs = {
         .purpose = CONFIG_FOR_DOCTOR, .argc = in->argc, .argv = in->argv, .envp = in->envp};
     struct config_loaded *loaded = NULL;
-    struct trust *trust = NULL;
+    struct resources resources = {0};
 
     if (!crypto_init()) {
         (void)fputs("OpenSSL is unusable\n", stderr);
         return EXIT_CONFIG;
     }
     int code = config_load(&inputs, stderr, &loaded);
-    if (code == 0 && !resources_load_trust(loaded, stderr, &trust))
+    if (code == 0 && !resources_load_for_calls(loaded, stderr, &resources))
         code = EXIT_CONFIG;
     if (code == 0)
-        code = examine(config_of(loaded), trust) ? EXIT_GOOD : EXIT_FAILED;
-    trust_free(trust);
+        code = examine(config_of(loaded), &resources) ? EXIT_GOOD : EXIT_FAILED;
+    resources_finish(&resources);
     config_free(loaded);
     crypto_finish();
     return code;

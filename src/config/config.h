@@ -15,7 +15,7 @@ enum client_auth {
     CLIENT_AUTH_SECRET_POST,
     CLIENT_AUTH_SECRET_BASIC,
     CLIENT_AUTH_PRIVATE_KEY_JWT,
-    CLIENT_AUTH_TLS, /* parsed, refused by config_check() until it exists */
+    CLIENT_AUTH_TLS,
 };
 
 enum jws_alg {
@@ -65,7 +65,7 @@ struct config {
     char *client_secret; /* in memory for secrets (base/secret.h) */
     enum client_auth client_auth;
     char *client_key_file, *client_key_id, *client_cert_file;
-    enum jws_alg client_assertion_alg; /* RS256 only for now */
+    enum jws_alg client_assertion_alg; /* RS256, PS256 or ES256 */
     char *client_assertion_audience;   /* effective: the token URL when not set */
     char *admin_client_id;
     char *admin_client_secret; /* likewise */

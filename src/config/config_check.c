@@ -10,9 +10,32 @@ static void warn(struct problems *p, const char *text)
     (void)fprintf(p->out, "warning: %s\n", text);
 }
 
+static bool is_plain_http(const char *url)
+{
+    return url && strncmp(url, "http://", 7) == 0;
+}
+
+static bool is_assertion_alg(enum jws_alg alg)
+{
+    return alg == JWS_RS256 || alg == JWS_PS256 || alg == JWS_ES256;
+}
+
 static bool uses_secret(const struct config *c)
 {
     return c->client_auth == CLIENT_AUTH_SECRET_POST || c->client_auth == CLIENT_AUTH_SECRET_BASIC;
+}
+
+static void check_tls_client_auth(struct config_loaded *c, struct problems *p)
+{
+    if (!config_has(c, OPT_CLIENT_KEY_FILE))
+        config_demand(p, OPT_CLIENT_KEY_FILE,
+                      "tls_client_auth needs the PEM file of the certificate's private key");
+    if (!config_has(c, OPT_CLIENT_CERT_FILE))
+        config_demand(p, OPT_CLIENT_CERT_FILE,
+                      "tls_client_auth needs the PEM file of the certificate");
+    if (is_plain_http(c->config.token_url) || is_plain_http(c->config.upstream_url))
+        config_refuse(c, p, OPT_CLIENT_AUTH,
+                      "over http:// no certificate is ever shown: give https:// URLs");
 }
 
 static void check_private_key_jwt(struct config_loaded *c, struct problems *p)
@@ -36,16 +59,13 @@ static void check_client(struct config_loaded *c, struct problems *p)
     if (c->config.client_auth == CLIENT_AUTH_PRIVATE_KEY_JWT)
         check_private_key_jwt(c, p);
     if (c->config.client_auth == CLIENT_AUTH_TLS)
-        config_refuse(c, p, OPT_CLIENT_AUTH,
-                      "this version does not support it: give client_secret_post, "
-                      "client_secret_basic or private_key_jwt");
-    if (config_has(c, OPT_CLIENT_CERT_FILE))
+        check_tls_client_auth(c, p);
+    else if (config_has(c, OPT_CLIENT_CERT_FILE) && !c->bad[OPT_CLIENT_AUTH])
         config_refuse(c, p, OPT_CLIENT_CERT_FILE,
-                      "it is for tls_client_auth, which this version does not support: do not set "
-                      "it");
-    if (c->config.client_assertion_alg != JWS_RS256)
+                      "it would never be shown: it is for BFF_CLIENT_AUTH=tls_client_auth");
+    if (!is_assertion_alg(c->config.client_assertion_alg))
         config_refuse(c, p, OPT_CLIENT_ASSERTION_ALG,
-                      "this version does not support it: give RS256");
+                      "assertions are signed with RS256, PS256 (RSA keys) or ES256 (P-256 keys)");
 }
 
 static void check_admin(struct config_loaded *c, struct problems *p)
@@ -60,11 +80,6 @@ static void check_admin(struct config_loaded *c, struct problems *p)
                       "BFF_ADMIN_CLIENT_ID needs it; give it or BFF_ADMIN_CLIENT_SECRET_FILE");
     if (has_secret && !has_id)
         config_demand(p, OPT_ADMIN_CLIENT_ID, "BFF_ADMIN_CLIENT_SECRET belongs to it");
-}
-
-static bool is_plain_http(const char *url)
-{
-    return url && strncmp(url, "http://", 7) == 0;
 }
 
 /* A derived URL is as insecure as the one that it came from; one complaint is enough. */

@@ -28,7 +28,8 @@
     X(UPSTREAM_URL, ORIGIN, upstream_url, NULL, 1, 2048, MAY_BE_EMPTY, RESTART, UPSTREAM,          \
       "Identity API: scheme, host and port, no path; default: by region")                          \
     X(TOKEN_URL, URL, token_url, NULL, 1, 2048, MAY_BE_EMPTY, RESTART, UPSTREAM,                   \
-      "Token endpoint; default: {upstream}/oidc/token")                                            \
+      "Token endpoint; default: {upstream}/oidc/token, with tls_client_auth "                      \
+      "{upstream}/cis/oidc/token")                                                                 \
     X(JWKS_URL, URL, jwks_url, NULL, 1, 2048, MAY_BE_EMPTY, RESTART, UPSTREAM,                     \
       "Key set of issuers that name none; default: {upstream}/cis/oidc/jwks")                      \
     X(ISSUERS, ISSUERS, issuers, NULL, 1, 8192, MAY_BE_EMPTY, RESTART, UPSTREAM,                   \
@@ -52,14 +53,17 @@
     X(CLIENT_AUTH, CLIENT_AUTH, client_auth, "client_secret_post", 1, 32, NOT_EMPTY, LIVE,         \
       CREDENTIALS, "How the service proves itself to the token endpoint")                          \
     X(CLIENT_KEY_FILE, FILE, client_key_file, NULL, 1, 4095, MAY_BE_EMPTY, LIVE, CREDENTIALS,      \
-      "PEM private key for private_key_jwt")                                                       \
+      "PEM private key without a passphrase, for private_key_jwt and tls_client_auth: RSA of "     \
+      "at least 2048 bits, or EC")                                                                 \
     X(CLIENT_KEY_ID, TEXT, client_key_id, NULL, 1, 255, MAY_BE_EMPTY, LIVE, CREDENTIALS,           \
       "`kid` of that key as registered with the vendor")                                           \
     X(CLIENT_CERT_FILE, FILE, client_cert_file, NULL, 1, 4095, MAY_BE_EMPTY, LIVE, CREDENTIALS,    \
-      "PEM certificate for tls_client_auth")                                                       \
+      "PEM certificate of that key for tls_client_auth, those that lead to its root behind it; "   \
+      "shown on every call to the identity API")                                                   \
     X(CLIENT_ASSERTION_ALG, ALG, client_assertion_alg, "RS256", 1, 16, NOT_EMPTY, LIVE,            \
       CREDENTIALS,                                                                                 \
-      "Signature algorithm of the private_key_jwt assertion; only RS256 is supported")             \
+      "Signature algorithm of the private_key_jwt assertion: RS256 or PS256 with an RSA key, "     \
+      "ES256 with an EC key on P-256")                                                             \
     X(CLIENT_ASSERTION_AUDIENCE, TEXT, client_assertion_audience, NULL, 1, 2048, MAY_BE_EMPTY,     \
       LIVE, CREDENTIALS, "`aud` of that assertion; default: the token URL")                        \
     X(ADMIN_CLIENT_ID, TEXT, admin_client_id, NULL, 1, 255, MAY_BE_EMPTY, LIVE, CREDENTIALS,       \

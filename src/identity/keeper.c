@@ -211,7 +211,7 @@ void keeper_show_waiters(const struct keeper *k)
                    atomic_load_explicit(&k->waiting_max[i], memory_order_relaxed));
 }
 
-static enum err init_token_slots(struct keeper *k, struct err_text *reterr)
+static enum err init_token_slots(struct keeper *k)
 {
     static const char *const NAMES[KEEPER_TOKEN_COUNT] = {"client", "admin"};
     enum err e = ERR_OK;
@@ -223,7 +223,7 @@ static enum err init_token_slots(struct keeper *k, struct err_text *reterr)
             .which = which,
             .name = NAMES[i],
         };
-        e = keeper_credentials(which, k->config, &k->tokens[i].credentials, reterr);
+        e = keeper_credentials(which, k->config, k->identity, &k->tokens[i].credentials);
         k->tokens[i].wanted = k->tokens[i].credentials != NULL;
     }
     return e;
@@ -250,11 +250,12 @@ static bool copy_issuers(struct keeper *k)
 }
 
 enum err keeper_make_client(struct loop *l, const struct config *config, const struct trust *trust,
-                            struct resolver *resolver, struct http_client **ret,
-                            struct err_text *reterr)
+                            const struct client_identity *identity, struct resolver *resolver,
+                            struct http_client **ret, struct err_text *reterr)
 {
     const struct http_client_options options = {
         .trust = trust,
+        .identity = identity,
         .resolver = resolver,
         .allow_http = config->allow_insecure_upstream,
         /* For a call every few minutes. A connection of HTTP/2 would keep the client secret in its
@@ -270,7 +271,7 @@ static enum err init_keeper(struct keeper *k, struct err_text *reterr)
 {
     const struct config *c = k->config;
 
-    const enum err e = init_token_slots(k, reterr);
+    const enum err e = init_token_slots(k);
     if (e != ERR_OK)
         return e;
     keeper_set_waiters(k);
@@ -281,7 +282,7 @@ static enum err init_keeper(struct keeper *k, struct err_text *reterr)
     k->current = make_snapshot(k);
     if (!k->current)
         return ERR_NO_MEMORY;
-    return keeper_make_client(k->loop, c, k->trust, k->resolver, &k->client, reterr);
+    return keeper_make_client(k->loop, c, k->trust, k->identity, k->resolver, &k->client, reterr);
 }
 
 static void *keeper_main(void *arg)
@@ -314,8 +315,9 @@ static bool start_thread(struct keeper *k)
 }
 
 enum err keeper_start_with(const struct config *config, const struct trust *trust,
-                           struct resolver *resolver, const struct keeper_limits *limits,
-                           struct keeper **ret, struct err_text *reterr)
+                           struct client_identity *identity, struct resolver *resolver,
+                           const struct keeper_limits *limits, struct keeper **ret,
+                           struct err_text *reterr)
 {
     struct keeper *k = calloc(1, sizeof(*k));
 
@@ -323,6 +325,7 @@ enum err keeper_start_with(const struct config *config, const struct trust *trus
         return ERR_NO_MEMORY;
     k->config = config;
     k->trust = trust;
+    k->identity = identity;
     k->resolver = resolver;
     k->limits = limits;
     (void)pthread_mutex_init(&k->lock, NULL);
@@ -338,9 +341,10 @@ enum err keeper_start_with(const struct config *config, const struct trust *trus
 }
 
 enum err keeper_start(const struct config *config, const struct trust *trust,
-                      struct resolver *resolver, struct keeper **ret, struct err_text *reterr)
+                      struct client_identity *identity, struct resolver *resolver,
+                      struct keeper **ret, struct err_text *reterr)
 {
-    return keeper_start_with(config, trust, resolver, &KEEPER_LIMITS, ret, reterr);
+    return keeper_start_with(config, trust, identity, resolver, &KEEPER_LIMITS, ret, reterr);
 }
 
 static void free_keeper(struct keeper *k)

@@ -23,15 +23,16 @@ enum keeper_token { KEEPER_CLIENT_TOKEN, KEEPER_ADMIN_TOKEN, KEEPER_TOKEN_COUNT 
 /* Starts the thread and the first fetches. config and trust are borrowed until keeper_reload() or
  * keeper_stop(), resolver (NULL: URLs have addresses for hosts) until the end. */
 NODISCARD enum err keeper_start(const struct config *config, const struct trust *trust,
-                                struct resolver *resolver, struct keeper **ret,
-                                struct err_text *reterr);
+                                struct client_identity *identity, struct resolver *resolver,
+                                struct keeper **ret, struct err_text *reterr);
 /* Goes on with another configuration, of which issuers and URLs are the same; the old one is free
  * when this returns. A token that was fetched with other credentials serves until the one for the
  * new ones is there; a fetch that is under way with old credentials or old trust is given up and
- * begun again. On failure (client key file, memory) nothing has changed. Any thread but a loop's.
+ * begun again. On failure (memory) nothing has changed. Any thread but a loop's.
  */
 NODISCARD enum err keeper_reload(struct keeper *k, const struct config *config,
-                                 const struct trust *trust, struct err_text *reterr);
+                                 const struct trust *trust, struct client_identity *identity,
+                                 struct err_text *reterr);
 /* Ends the thread; all views must be destroyed before, and their loops no longer run. Accepts NULL.
  */
 void keeper_stop(struct keeper *k);

@@ -28,7 +28,7 @@ static struct client_credentials *copy(const struct client_credentials *c)
 {
     const size_t texts = text_bytes(c->client_id) + text_bytes(c->client_secret) +
                          text_bytes(c->key_id) + text_bytes(c->audience);
-    struct client_credentials *to = secret_alloc(sizeof(*to) + texts + c->key_pem_len);
+    struct client_credentials *to = secret_alloc(sizeof(*to) + texts);
 
     if (!to)
         return NULL;
@@ -38,7 +38,7 @@ static struct client_credentials *copy(const struct client_credentials *c)
     to->client_secret = put(&at, c->client_secret, text_bytes(c->client_secret));
     to->key_id = put(&at, c->key_id, text_bytes(c->key_id));
     to->audience = put(&at, c->audience, text_bytes(c->audience));
-    to->key_pem = put(&at, c->key_pem, c->key_pem_len);
+    to->identity = c->identity ? client_identity_share(c->identity) : NULL;
     return to;
 }
 
@@ -54,40 +54,35 @@ static struct client_credentials admin_credentials(const struct config *config)
     };
 }
 
-static struct client_credentials app_credentials(const struct config *config)
+static struct client_credentials app_credentials(const struct config *config,
+                                                 struct client_identity *identity)
 {
     return (struct client_credentials){
         .client_id = config->client_id,
         .client_secret = config->client_secret,
         .method = config->client_auth,
+        .identity = identity,
+        .assertion_alg = config->client_assertion_alg,
         .key_id = config->client_key_id,
         .audience = config->client_assertion_audience,
     };
 }
 
 enum err keeper_credentials(enum keeper_token which, const struct config *config,
-                            struct client_credentials **ret, struct err_text *reterr)
+                            struct client_identity *identity, struct client_credentials **ret)
 {
-    struct client_credentials c =
-        which == KEEPER_ADMIN_TOKEN ? admin_credentials(config) : app_credentials(config);
-    char *pem = NULL;
+    const struct client_credentials c =
+        which == KEEPER_ADMIN_TOKEN ? admin_credentials(config) : app_credentials(config, identity);
 
-    *ret = NULL;
-    if (!c.client_id)
-        return ERR_OK;
-    if (c.method == CLIENT_AUTH_PRIVATE_KEY_JWT) {
-        const enum err e = client_key_load(config->client_key_file, &pem, &c.key_pem_len, reterr);
-        if (e != ERR_OK)
-            return e;
-        c.key_pem = pem;
-    }
-    *ret = copy(&c);
-    secret_free(pem);
-    return *ret ? ERR_OK : ERR_NO_MEMORY;
+    *ret = c.client_id ? copy(&c) : NULL;
+    return !c.client_id || *ret ? ERR_OK : ERR_NO_MEMORY;
 }
 
 void credentials_free(struct client_credentials *c)
 {
+    if (!c)
+        return;
+    client_identity_free(c->identity);
     secret_free(c);
 }
 
@@ -98,11 +93,8 @@ static bool same_text(const char *a, const char *b)
 
 bool credentials_same(const struct client_credentials *a, const struct client_credentials *b)
 {
-    const bool same_key =
-        a->key_pem_len == b->key_pem_len &&
-        (a->key_pem_len == 0 || memcmp(a->key_pem, b->key_pem, a->key_pem_len) == 0);
-
-    return same_key && a->method == b->method && same_text(a->client_id, b->client_id) &&
+    return client_identity_same(a->identity, b->identity) && a->method == b->method &&
+           a->assertion_alg == b->assertion_alg && same_text(a->client_id, b->client_id) &&
            same_text(a->client_secret, b->client_secret) && same_text(a->key_id, b->key_id) &&
            same_text(a->audience, b->audience);
 }

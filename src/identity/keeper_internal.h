@@ -113,6 +113,7 @@ struct keys_slot {
 struct keeper {
     const struct config *config; /* of now */
     const struct trust *trust;
+    struct client_identity *identity; /* NULL: none */
     struct resolver *resolver;
     const struct keeper_limits *limits;
     char *token_url;        /* owned, as the issuers: these two outlive configurations */
@@ -139,17 +140,21 @@ struct keeper {
 
 /* keeper_start() with other times. */
 NODISCARD enum err keeper_start_with(const struct config *config, const struct trust *trust,
-                                     struct resolver *resolver, const struct keeper_limits *limits,
-                                     struct keeper **ret, struct err_text *reterr);
+                                     struct client_identity *identity, struct resolver *resolver,
+                                     const struct keeper_limits *limits, struct keeper **ret,
+                                     struct err_text *reterr);
 
 /* The client of a keeper that goes by this configuration. */
 NODISCARD enum err keeper_make_client(struct loop *l, const struct config *config,
-                                      const struct trust *trust, struct resolver *resolver,
-                                      struct http_client **ret, struct err_text *reterr);
-/* What the configuration says of a token of ours, with the key file read: a copy in memory for
- * secrets. *ret NULL on ERR_OK: that token is not wanted. */
+                                      const struct trust *trust,
+                                      const struct client_identity *identity,
+                                      struct resolver *resolver, struct http_client **ret,
+                                      struct err_text *reterr);
+/* What the configuration says of a token of ours, a copy in memory for secrets; and a share of the
+ * identity (NULL: none). *ret NULL on ERR_OK: that token is not wanted. */
 NODISCARD enum err keeper_credentials(enum keeper_token which, const struct config *config,
-                                      struct client_credentials **ret, struct err_text *reterr);
+                                      struct client_identity *identity,
+                                      struct client_credentials **ret);
 bool credentials_same(const struct client_credentials *a, const struct client_credentials *b);
 void credentials_free(struct client_credentials *c); /* overwrites them; accepts NULL */
 

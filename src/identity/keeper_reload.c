@@ -8,6 +8,7 @@ struct reload {
     struct keeper *keeper;
     const struct config *config;
     const struct trust *trust;
+    struct client_identity *identity;
     struct client_credentials
         *credentials[KEEPER_TOKEN_COUNT]; /* owned until the keeper has them */
 };
@@ -55,7 +56,7 @@ static void exchange_client(struct keeper *k, struct http_client *client)
 
 static bool needs_other_client(const struct keeper *k, const struct reload *r)
 {
-    return k->trust != r->trust ||
+    return k->trust != r->trust || k->identity != r->identity ||
            k->config->upstream_connect_timeout_ms != r->config->upstream_connect_timeout_ms;
 }
 
@@ -66,13 +67,14 @@ static enum err on_reload(void *arg, struct err_text *reterr)
     struct http_client *client = NULL;
 
     if (needs_other_client(k, r)) {
-        const enum err e =
-            keeper_make_client(k->loop, r->config, r->trust, k->resolver, &client, reterr);
+        const enum err e = keeper_make_client(k->loop, r->config, r->trust, r->identity,
+                                              k->resolver, &client, reterr);
         if (e != ERR_OK)
             return e;
     }
     k->config = r->config;
     k->trust = r->trust;
+    k->identity = r->identity;
     keeper_set_waiters(k);
     keeper_show_waiters(k);
     for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++) {
@@ -86,14 +88,14 @@ static enum err on_reload(void *arg, struct err_text *reterr)
 }
 
 enum err keeper_reload(struct keeper *k, const struct config *config, const struct trust *trust,
-                       struct err_text *reterr)
+                       struct client_identity *identity, struct err_text *reterr)
 {
-    struct reload r = {.keeper = k, .config = config, .trust = trust};
+    struct reload r = {.keeper = k, .config = config, .trust = trust, .identity = identity};
 
     enum err e = ERR_OK;
 
     for (size_t i = 0; i < KEEPER_TOKEN_COUNT && e == ERR_OK; i++)
-        e = keeper_credentials((enum keeper_token)i, config, &r.credentials[i], reterr);
+        e = keeper_credentials((enum keeper_token)i, config, identity, &r.credentials[i]);
     if (e == ERR_OK)
         e = loop_call(k->loop, on_reload, &r, reterr);
     for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++)

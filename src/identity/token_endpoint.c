@@ -3,19 +3,14 @@
  * the answer. Secrets pass through cleansed buffers only, as far as the memory is ours. */
 #include "identity/token_endpoint.h"
 
-#include <jwt.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/base64.h"
 #include "base/crypto.h"
 #include "base/json.h"
-#include "base/secret.h"
+#include "identity/client_assertion.h"
 
 enum {
-    ASSERTION_LIFE_S = 60,
-    JTI_BYTES = 16,
-    KEY_FILE_BYTES_MAX = 64 * 1024,
     CREDENTIAL_BYTES_MAX = 4096, /* id and secret, form-encoded */
     ERROR_CODE_BYTES = 33,
 };
@@ -24,32 +19,6 @@ static const struct json_limits ANSWER_LIMITS = {
     .bytes_max = 64 * 1024, .depth_max = 8, .values_max = 256};
 
 static const char ASSERTION_TYPE[] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-
-/* ---- our key */
-
-enum err client_key_load(const char *path, char **ret_pem, size_t *ret_len, struct err_text *reterr)
-{
-    FILE *file = fopen(path, "re");
-
-    if (!file)
-        return err_set(reterr, ERR_INTERNAL, "the client key file %s cannot be read", path);
-    /* Unbuffered: no copy of the key is left in the stream. */
-    (void)setvbuf(file, NULL, _IONBF, 0);
-    char *read_in = malloc(KEY_FILE_BYTES_MAX + 1);
-    const size_t len = read_in ? fread(read_in, 1, KEY_FILE_BYTES_MAX + 1, file) : 0;
-    const bool fits = len > 0 && len <= KEY_FILE_BYTES_MAX;
-    (void)fclose(file);
-    char *pem = fits ? secret_copy((struct str){read_in, len}) : NULL;
-    crypto_cleanse(read_in, len);
-    free(read_in);
-    if (read_in && !fits)
-        return err_set(reterr, ERR_INTERNAL, "the client key file %s is empty or too large", path);
-    if (!pem)
-        return ERR_NO_MEMORY;
-    *ret_pem = pem;
-    *ret_len = len;
-    return ERR_OK;
-}
 
 /* ---- the request */
 
@@ -92,46 +61,18 @@ static void append_basic(struct buf *authorization, const struct client_credenti
         authorization->state = pair.state;
 }
 
-static void free_jwt(jwt_t **jwt)
-{
-    jwt_free(*jwt);
-}
-
-static bool fill_assertion(jwt_t *jwt, const struct client_credentials *c, int64_t now_s)
-{
-    uint8_t random[JTI_BYTES];
-    char jti[2 * JTI_BYTES + 1];
-
-    if (!crypto_random(random, sizeof(random)))
-        return false;
-    hex_encode(random, sizeof(random), jti);
-    return (!c->key_id || jwt_add_header(jwt, "kid", c->key_id) == 0) &&
-           jwt_add_grant(jwt, "iss", c->client_id) == 0 &&
-           jwt_add_grant(jwt, "sub", c->client_id) == 0 &&
-           jwt_add_grant(jwt, "aud", c->audience) == 0 && jwt_add_grant(jwt, "jti", jti) == 0 &&
-           jwt_add_grant_int(jwt, "iat", (long)now_s) == 0 &&
-           jwt_add_grant_int(jwt, "exp", (long)(now_s + ASSERTION_LIFE_S)) == 0;
-}
-
-/* RFC 7523 §2.2 */
+/* RFC 7523 §2.2. What it is made of is no longer than a form may be. */
 static enum err append_assertion(struct buf *body, const struct client_credentials *c,
                                  int64_t now_s, struct err_text *reterr)
 {
-    AUTO(free_jwt) jwt_t *jwt = NULL;
+    const struct client_assertion statement = {.client_id = c->client_id,
+                                               .audience = c->audience,
+                                               .key_id = c->key_id,
+                                               .alg = c->assertion_alg};
 
-    if (jwt_new(&jwt) != 0 || !fill_assertion(jwt, c, now_s))
-        return err_set(reterr, ERR_INTERNAL, "the client assertion could not be made");
-    if (jwt_set_alg(jwt, JWT_ALG_RS256, (const unsigned char *)c->key_pem, (int)c->key_pem_len) !=
-        0)
-        return err_set(reterr, ERR_INTERNAL, "the client key cannot be used for RS256");
-    char *text = jwt_encode_str(jwt);
-    if (!text)
-        return err_set(reterr, ERR_INTERNAL, "the client key cannot sign (is it an RSA key?)");
     append_parameter(body, "client_assertion_type", ASSERTION_TYPE);
-    append_parameter(body, "client_assertion", text);
-    crypto_cleanse(text, strlen(text));
-    free(text);
-    return ERR_OK;
+    buf_append_z(body, "&client_assertion="); /* base64url and dots need no encoding */
+    return client_assertion_append(&statement, c->identity, now_s, body, reterr);
 }
 
 enum err token_request_build(const struct client_credentials *c, int64_t now_s, struct buf *body,
@@ -142,7 +83,7 @@ enum err token_request_build(const struct client_credentials *c, int64_t now_s, 
 
     if (by_secret && !c->client_secret)
         return err_set(reterr, ERR_INTERNAL, "no client secret");
-    if (c->method == CLIENT_AUTH_PRIVATE_KEY_JWT && (!c->key_pem || !c->audience))
+    if (c->method == CLIENT_AUTH_PRIVATE_KEY_JWT && (!c->identity || !c->audience))
         return err_set(reterr, ERR_INTERNAL, "no client key or no audience for the assertion");
 
     buf_append_z(body, "grant_type=client_credentials");

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/crypto_client.h"
 #include "base/error.h"
 #include "config/config.h"
 #include "net/http_client.h"
@@ -14,18 +15,14 @@ struct client_credentials {
     const char *client_id;
     const char *client_secret; /* NULL: none */
     enum client_auth method;
+    struct client_identity *identity; /* private_key_jwt signs with it; NULL: none */
+    enum jws_alg assertion_alg;
     const char *key_id;
-    const char *key_pem; /* private_key_jwt; NULL: none */
-    size_t key_pem_len;
     const char *audience;
 };
 
-/* A PEM file of ours, at most 64 KiB; owned by the caller, who cleanses it before free(). */
-NODISCARD enum err client_key_load(const char *path, char **ret_pem, size_t *ret_len,
-                                   struct err_text *reterr);
-
-/* Body (form) and, for client_secret_basic, the Authorization value. private_key_jwt: RS256 by
- * libjwt, fresh jti, exp - iat = 60 s (RFC 7523 §3). */
+/* Body (form) and, for client_secret_basic, the Authorization value. tls_client_auth sends the
+ * client id alone: the certificate comes from the connection (RFC 8705 §2). */
 NODISCARD enum err token_request_build(const struct client_credentials *c, int64_t now_s,
                                        struct buf *body, struct buf *authorization,
                                        struct err_text *reterr);

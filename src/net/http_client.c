@@ -384,9 +384,9 @@ static bool copy_options(struct http_client *c, const struct http_client_options
     c->connection_life_max_s =
         o->connection_life_max_s > 0 ? o->connection_life_max_s : CONNECTION_LIFE_MAX_S;
     c->trust = o->trust;
+    c->identity = o->identity;
     c->resolver = o->resolver;
-    return copy_text(o->client_cert_file, &c->cert_file) &&
-           copy_text(o->client_key_file, &c->key_file) && copy_text(agent, &c->user_agent);
+    return copy_text(agent, &c->user_agent);
 }
 
 enum err http_client_create(struct loop *l, const struct http_client_options *options,
@@ -439,8 +439,6 @@ void http_client_destroy(struct http_client *c)
     deferred_cancel(c->loop, &c->deliver_refused);
     deferred_cancel(c->loop, &c->next_turn);
     free(c->by_fd);
-    free(c->cert_file);
-    free(c->key_file);
     free(c->user_agent);
     free(c);
 }

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "base/crypto_client.h"
 #include "base/crypto_trust.h"
 #include "base/error.h"
 #include "base/str.h"
@@ -19,6 +20,9 @@ struct call;
 
 struct http_client_options {
     const struct trust *trust; /* borrowed; NULL: no certificate is trusted */
+    /* Borrowed; its certificate is shown to every server that asks. NULL, or one without a
+     * certificate: none is. */
+    const struct client_identity *identity;
     /* Borrowed, outlives the client's loop. NULL: only URLs with an address for a host can be
      * called. */
     struct resolver *resolver;
@@ -32,8 +36,6 @@ struct http_client_options {
     /* Older connections carry no new call, so that all follow a change of the vendor's addresses;
      * 0: 300 s */
     int connection_life_max_s;
-    const char *client_cert_file; /* NULL: none (tls_client_auth) */
-    const char *client_key_file;
     const char *user_agent;
 };
 

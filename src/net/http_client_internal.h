@@ -82,7 +82,8 @@ struct http_client {
     struct loop *loop;
     void *multi;
     const struct trust *trust;
-    char *cert_file, *key_file, *user_agent; /* owned; NULL: none */
+    const struct client_identity *identity; /* NULL: none */
+    char *user_agent;                       /* owned */
     bool allow_http, http2;
     int64_t connect_timeout_ms;
     unsigned connections_max; /* of libcurl, to one host */

@@ -216,7 +216,10 @@ static CURLcode on_tls_context(CURL *easy, void *ssl_ctx, void *arg)
     const struct http_client *c = arg;
     (void)easy;
 
-    return !c->trust || trust_give(c->trust, ssl_ctx) ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+    const bool trusting = !c->trust || trust_give(c->trust, ssl_ctx);
+    return trusting && (!c->identity || client_identity_give(c->identity, ssl_ctx))
+               ? CURLE_OK
+               : CURLE_OUT_OF_MEMORY;
 }
 
 static bool set_tls_options(CURL *easy, const struct http_client *c)
@@ -229,10 +232,6 @@ static bool set_tls_options(CURL *easy, const struct http_client *c)
     SET(CURLOPT_CAPATH, NULL);
     SET(CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
     SET(CURLOPT_SSL_CTX_DATA, (void *)c);
-    if (c->cert_file) {
-        SET(CURLOPT_SSLCERT, c->cert_file);
-        SET(CURLOPT_SSLKEY, c->key_file);
-    }
     return true;
 }
 

@@ -122,6 +122,10 @@ enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 6, METRIC_LABEL_VALUES_MAX = 128
       "When the configuration in use was taken up, at start or by a reload, Unix seconds", "")     \
     X(M_CONFIG_RELOAD_OK, "bff_config_last_reload_successful", METRIC_GAUGE,                       \
       "1: the configuration in use is the one that was read last; 0: that one was refused", "")    \
+    X(M_CLIENT_CERT_EXPIRY, "bff_client_certificate_expiry_timestamp_seconds", METRIC_GAUGE,       \
+      "When the client certificate for the identity API, or one of its chain, expires, Unix "      \
+      "seconds; 0: none is shown",                                                                 \
+      "")                                                                                          \
     X(M_PROCESS_CPU, "process_cpu_seconds_total", METRIC_COUNTER,                                  \
       "Processor time of the process, user and system", "")                                        \
     X(M_PROCESS_RESIDENT, "process_resident_memory_bytes", METRIC_GAUGE,                           \

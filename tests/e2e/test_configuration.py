@@ -55,7 +55,9 @@ def test_a_good_configuration_passes_the_check():
     ("BFF_UPSTREAM_URL", "http://h", "BFF_ALLOW_INSECURE_UPSTREAM"),
     ("BFF_TRUSTED_PROXIES", "10.0.0.0/33", ""),
     ("BFF_TRUSTED_PROXIES", "10.0.0.1/8", ""),
-    ("BFF_CLIENT_AUTH", "tls_client_auth", "private_key_jwt"),
+    ("BFF_CLIENT_AUTH", "tls", "private_key_jwt"),
+    ("BFF_CLIENT_ASSERTION_ALG", "ES384", "ES256"),
+    ("BFF_CLIENT_CERT_FILE", "/dev/null", "tls_client_auth"),
     ("BFF_JWT_ALGORITHMS", "HS256", "RS256"),
     ("BFF_RATE_PER_USER", "lots", "count/min"),
 ])

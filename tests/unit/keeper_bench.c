@@ -110,7 +110,8 @@ void bench_start(void)
 {
     struct err_text text = {0};
     ck_assert_int_eq(
-        keeper_start_with(&bench.config, NULL, NULL, &bench.limits, &bench.keeper, &text), ERR_OK);
+        keeper_start_with(&bench.config, NULL, NULL, NULL, &bench.limits, &bench.keeper, &text),
+        ERR_OK);
     bench.view = keeper_view_create(bench.keeper, bench.loop);
     ck_assert_ptr_nonnull(bench.view);
 }

@@ -29,43 +29,43 @@ static void key_text(EVP_PKEY *key, const char *passphrase, char out[PEM_BYTES])
     take_text(bio, out);
 }
 
-START_TEST(an_unencrypted_rsa_key_of_2048_bits_is_good)
+START_TEST(an_unencrypted_rsa_key_has_a_size)
 {
     char pem[PEM_BYTES];
     EVP_PKEY *key = EVP_RSA_gen(2048);
     key_text(key, NULL, pem);
-    ck_assert(crypto_pem_is_rsa_private_key(str_of(pem)));
+    ck_assert_int_eq(2048, crypto_pem_rsa_private_key_bits(str_of(pem)));
 
     key_text(key, "secret", pem);
-    ck_assert(!crypto_pem_is_rsa_private_key(str_of(pem)));
+    ck_assert_int_eq(0, crypto_pem_rsa_private_key_bits(str_of(pem)));
     EVP_PKEY_free(key);
 }
 END_TEST
 
-START_TEST(other_keys_and_rubbish_are_refused)
+START_TEST(other_keys_and_rubbish_have_none)
 {
     char pem[PEM_BYTES];
     EVP_PKEY *key = EVP_RSA_gen(1024);
     key_text(key, NULL, pem);
-    ck_assert(!crypto_pem_is_rsa_private_key(str_of(pem)));
+    ck_assert_int_eq(1024, crypto_pem_rsa_private_key_bits(str_of(pem)));
     EVP_PKEY_free(key);
 
     key = EVP_EC_gen("P-256");
     key_text(key, NULL, pem);
-    ck_assert(!crypto_pem_is_rsa_private_key(str_of(pem)));
+    ck_assert_int_eq(0, crypto_pem_rsa_private_key_bits(str_of(pem)));
     EVP_PKEY_free(key);
 
-    ck_assert(!crypto_pem_is_rsa_private_key(STR("")));
-    ck_assert(!crypto_pem_is_rsa_private_key(STR("rubbish")));
-    ck_assert(!crypto_pem_is_rsa_private_key(
-        STR("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")));
+    ck_assert_int_eq(0, crypto_pem_rsa_private_key_bits(STR("")));
+    ck_assert_int_eq(0, crypto_pem_rsa_private_key_bits(STR("rubbish")));
+    ck_assert_int_eq(0, crypto_pem_rsa_private_key_bits(
+                            STR("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")));
 }
 END_TEST
 
 int main(void)
 {
     TCase *t = tcase_create("crypto_pem");
-    tcase_add_test(t, an_unencrypted_rsa_key_of_2048_bits_is_good);
-    tcase_add_test(t, other_keys_and_rubbish_are_refused);
+    tcase_add_test(t, an_unencrypted_rsa_key_has_a_size);
+    tcase_add_test(t, other_keys_and_rubbish_have_none);
     return unit_run(t, "crypto_pem");
 }

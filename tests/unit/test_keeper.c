@@ -362,19 +362,6 @@ START_TEST(views_come_and_go_while_the_keeper_publishes)
 }
 END_TEST
 
-START_TEST(missing_client_key_is_an_error)
-{
-    bench_set_up();
-    bench.config.client_auth = CLIENT_AUTH_PRIVATE_KEY_JWT;
-    bench.config.client_key_file = (char *)"/nonexistent.pem";
-    struct err_text text = {0};
-    ck_assert_int_ne(keeper_start(&bench.config, NULL, NULL, &bench.keeper, &text), ERR_OK);
-    ck_assert_ptr_nonnull(strstr(text.text, "/nonexistent.pem"));
-    bench.keeper = NULL;
-    bench_tear_down();
-}
-END_TEST
-
 static void add_token_tests(TCase *tests)
 {
     tcase_add_test(tests, thousand_waiters_cost_one_token_call);
@@ -403,7 +390,6 @@ int main(void)
     tcase_set_timeout(tests, 60);
     add_token_tests(tests);
     tcase_add_test(tests, views_come_and_go_while_the_keeper_publishes);
-    tcase_add_test(tests, missing_client_key_is_an_error);
     const int status = unit_run(tests, "keeper");
     bench_finish();
     return status;

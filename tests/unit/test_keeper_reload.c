@@ -42,8 +42,8 @@ START_TEST(the_same_credentials_fetch_nothing)
     bench_start();
     bench_run_until(token_is_there);
     struct config *first = copy_config(), *second = copy_config();
-    ck_assert_int_eq(keeper_reload(bench.keeper, first, NULL, &text), ERR_OK);
-    ck_assert_int_eq(keeper_reload(bench.keeper, second, NULL, &text), ERR_OK);
+    ck_assert_int_eq(keeper_reload(bench.keeper, first, NULL, NULL, &text), ERR_OK);
+    ck_assert_int_eq(keeper_reload(bench.keeper, second, NULL, NULL, &text), ERR_OK);
     free(first);
     ck_assert_uint_eq(atomic_load(&vendor.token_calls), 1);
     ck_assert_int_eq(wait_kid("k-1"), ERR_OK);
@@ -61,14 +61,14 @@ START_TEST(the_old_token_serves_until_the_new_one_is_there)
     atomic_store(&vendor.hold_token, true);
     struct config *next = copy_config();
     next->client_secret = (char *)"another";
-    ck_assert_int_eq(keeper_reload(bench.keeper, next, NULL, &text), ERR_OK);
+    ck_assert_int_eq(keeper_reload(bench.keeper, next, NULL, NULL, &text), ERR_OK);
     bench_run_until(two_calls_came);
     ck_assert(token_is_there() && !second_token_is_there());
     atomic_store(&vendor.hold_token, false);
     /* The held call is given up with the next credentials. */
     struct config *last = copy_config();
     last->client_secret = (char *)"a third";
-    ck_assert_int_eq(keeper_reload(bench.keeper, last, NULL, &text), ERR_OK);
+    ck_assert_int_eq(keeper_reload(bench.keeper, last, NULL, NULL, &text), ERR_OK);
     free(next);
     struct token_now before, now;
     ck_assert(keeper_token(bench.view, KEEPER_CLIENT_TOKEN, &before));
@@ -92,7 +92,7 @@ START_TEST(another_pool_begins_again_what_is_under_way)
     atomic_store(&vendor.hold_token, false);
     struct config *next = copy_config();
     next->upstream_connect_timeout_ms = 1999;
-    ck_assert_int_eq(keeper_reload(bench.keeper, next, NULL, &text), ERR_OK);
+    ck_assert_int_eq(keeper_reload(bench.keeper, next, NULL, NULL, &text), ERR_OK);
     bench_run_until(token_is_there);
     ck_assert_uint_eq(atomic_load(&vendor.token_calls), 2);
     bench_tear_down();
@@ -108,9 +108,9 @@ START_TEST(an_admin_client_comes_and_goes)
     struct config *with = copy_config(), *without = copy_config();
     with->admin_client_id = (char *)"admin";
     with->admin_client_secret = (char *)"secret";
-    ck_assert_int_eq(keeper_reload(bench.keeper, with, NULL, &text), ERR_OK);
+    ck_assert_int_eq(keeper_reload(bench.keeper, with, NULL, NULL, &text), ERR_OK);
     bench_run_until(two_calls_came);
-    ck_assert_int_eq(keeper_reload(bench.keeper, without, NULL, &text), ERR_OK);
+    ck_assert_int_eq(keeper_reload(bench.keeper, without, NULL, NULL, &text), ERR_OK);
     free(with);
     struct keeper_status status;
     keeper_status(bench.keeper, &status);
@@ -134,7 +134,7 @@ START_TEST(refused_credentials_are_tried_again_while_the_old_token_serves)
     atomic_store(&vendor.token_status, 401);
     struct config *next = copy_config();
     next->client_secret = (char *)"another";
-    ck_assert_int_eq(keeper_reload(bench.keeper, next, NULL, &text), ERR_OK);
+    ck_assert_int_eq(keeper_reload(bench.keeper, next, NULL, NULL, &text), ERR_OK);
     bench_run_until(three_calls_came);
     struct token_now now;
     ck_assert(keeper_token(bench.view, KEEPER_CLIENT_TOKEN, &now));
@@ -149,23 +149,6 @@ START_TEST(refused_credentials_are_tried_again_while_the_old_token_serves)
 }
 END_TEST
 
-START_TEST(a_missing_client_key_changes_nothing)
-{
-    bench_set_up();
-    bench_start();
-    bench_run_until(token_is_there);
-    struct config *next = copy_config();
-    next->client_auth = CLIENT_AUTH_PRIVATE_KEY_JWT;
-    next->client_key_file = (char *)"/nonexistent.pem";
-    ck_assert_int_ne(keeper_reload(bench.keeper, next, NULL, &text), ERR_OK);
-    ck_assert_ptr_nonnull(strstr(text.text, "/nonexistent.pem"));
-    free(next);
-    ck_assert(token_is_there());
-    ck_assert_int_eq(wait_kid("k-1"), ERR_OK);
-    bench_tear_down();
-}
-END_TEST
-
 int main(void)
 {
     if (!bench_init())
@@ -176,7 +159,6 @@ int main(void)
     tcase_add_test(t, another_pool_begins_again_what_is_under_way);
     tcase_add_test(t, an_admin_client_comes_and_goes);
     tcase_add_test(t, refused_credentials_are_tried_again_while_the_old_token_serves);
-    tcase_add_test(t, a_missing_client_key_changes_nothing);
     const int failed = unit_run(t, "keeper_reload");
     bench_finish();
     return failed;

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * identity/token_endpoint: the three ways to prove who we are, byte for byte, and what is taken for
+ * identity/token_endpoint: the ways to prove who we are, byte for byte, and what is taken for
  * a token (fault rows FK04 and FK05). */
+#include "client_files.h"
 #include "unit.h"
 
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/rsa.h>
-
 #include "base/base64.h"
-#include "base/json.h"
 #include "identity/token_endpoint.h"
 
 enum { NOW_S = 1700000000 };
@@ -64,117 +60,124 @@ END_TEST
 
 /* ---- private_key_jwt */
 
-static char *pem_of(EVP_PKEY *key, size_t *ret_len)
-{
-    BIO *bio = BIO_new(BIO_s_mem());
-    char *bytes = NULL;
-    ck_assert_int_eq(PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL), 1);
-    const long len = BIO_get_mem_data(bio, &bytes);
-    char *pem = calloc(1, (size_t)len + 1);
-    ck_assert_ptr_nonnull(pem);
-    memcpy(pem, bytes, (size_t)len);
-    *ret_len = (size_t)len;
-    BIO_free(bio);
-    return pem;
-}
-
-static struct json *part_of(struct str text)
-{
-    static const struct json_limits LIMITS = {.bytes_max = 4096, .depth_max = 4, .values_max = 64};
-    uint8_t bytes[4096];
-    size_t len = 0;
-    struct json *root = NULL;
-    struct json_error what;
-    ck_assert_uint_lt(text.len, 4096);
-    ck_assert(base64url_decode(text, bytes, &len));
-    ck_assert_int_eq(json_parse((struct str){(char *)bytes, len}, &LIMITS, &root, &what), ERR_OK);
-    return root;
-}
-
-static bool signature_is_good(EVP_PKEY *key, struct str input, struct str signature)
-{
-    uint8_t bytes[1024];
-    size_t len = 0;
-    EVP_MD_CTX *md = EVP_MD_CTX_new();
-    ck_assert_uint_lt(signature.len, sizeof(bytes));
-    ck_assert(base64url_decode(signature, bytes, &len));
-    ck_assert_int_eq(EVP_DigestVerifyInit(md, NULL, EVP_sha256(), NULL, key), 1);
-    const int good = EVP_DigestVerify(md, bytes, len, (const uint8_t *)input.ptr, input.len);
-    EVP_MD_CTX_free(md);
-    return good == 1;
-}
-
-static double number_of(const struct json *object, const char *name)
-{
-    double value = -1;
-    ck_assert(json_number(json_member(object, name), &value));
-    return value;
-}
-
-/* Returns the jti. */
-static char *check_assertion(const char *assertion, EVP_PKEY *key)
-{
-    const char *dot = strchr(assertion, '.');
-    const char *dot2 = strrchr(assertion, '.');
-    const struct str head = {assertion, (size_t)(dot - assertion)};
-    const struct str claims = {dot + 1, (size_t)(dot2 - dot - 1)};
-    AUTO_JSON struct json *h = part_of(head);
-    AUTO_JSON struct json *c = part_of(claims);
-
-    ck_assert_str_is(json_string(json_member(h, "alg")), "RS256");
-    ck_assert_str_is(json_string(json_member(h, "typ")), "JWT");
-    ck_assert_str_is(json_string(json_member(h, "kid")), "key-1");
-    ck_assert_str_is(json_string(json_member(c, "iss")), "id");
-    ck_assert_str_is(json_string(json_member(c, "sub")), "id");
-    ck_assert_str_is(json_string(json_member(c, "aud")), "https://vendor.example/oidc/token");
-    ck_assert(number_of(c, "iat") == NOW_S);
-    ck_assert(number_of(c, "exp") == NOW_S + 60);
-    ck_assert(signature_is_good(key, (struct str){assertion, (size_t)(dot2 - assertion)},
-                                str_of(dot2 + 1)));
-    const struct str jti = json_string(json_member(c, "jti"));
-    ck_assert_uint_ge(jti.len, 22);
-    return strndup(jti.ptr, jti.len);
-}
-
-START_TEST(assertion_is_signed_and_never_the_same)
+START_TEST(assertion_in_the_form)
 {
     static const char PREFIX[] =
         "grant_type=client_credentials&client_id=id&client_assertion_type="
-        "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=";
-    EVP_PKEY *key = EVP_RSA_gen(2048);
-    struct client_credentials c = {.client_id = "id",
-                                   .method = CLIENT_AUTH_PRIVATE_KEY_JWT,
-                                   .key_id = "key-1",
-                                   .audience = "https://vendor.example/oidc/token"};
-    AUTO_FREE char *pem = pem_of(key, &c.key_pem_len);
-    c.key_pem = pem;
-    char *jti[2];
-    for (size_t i = 0; i < 2; i++) {
-        AUTO_BUF struct buf body = {0};
-        AUTO_BUF struct buf auth = {0};
-        ck_assert_int_eq(build(&c, &body, &auth), ERR_OK);
-        ck_assert(str_starts_with(buf_str(&body), str_of(PREFIX)));
-        jti[i] = check_assertion(body.ptr + sizeof(PREFIX) - 1, key);
-        ck_assert_uint_eq(auth.len, 0);
-    }
-    ck_assert_str_ne(jti[0], jti[1]);
-    free(jti[0]);
-    free(jti[1]);
-    EVP_PKEY_free(key);
+        "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=ey";
+    AUTO(free_identity) struct client_identity *identity = files_identity("P-256");
+    const struct client_credentials c = {.client_id = "id",
+                                         .method = CLIENT_AUTH_PRIVATE_KEY_JWT,
+                                         .identity = identity,
+                                         .assertion_alg = JWS_ES256,
+                                         .key_id = "key-1",
+                                         .audience = "https://vendor.example/oidc/token"};
+    AUTO_BUF struct buf body = {0};
+    AUTO_BUF struct buf auth = {0};
+    ck_assert_int_eq(build(&c, &body, &auth), ERR_OK);
+    ck_assert(str_starts_with(buf_str(&body), str_of(PREFIX)));
+    ck_assert_uint_eq(auth.len, 0);
 }
 END_TEST
 
 START_TEST(key_of_another_type_does_not_sign)
 {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    struct client_credentials c = {
-        .client_id = "id", .method = CLIENT_AUTH_PRIVATE_KEY_JWT, .key_id = "k", .audience = "a"};
-    AUTO_FREE char *pem = pem_of(key, &c.key_pem_len);
+    AUTO(free_identity) struct client_identity *identity = files_identity("P-256");
+    const struct client_credentials c = {.client_id = "id",
+                                         .method = CLIENT_AUTH_PRIVATE_KEY_JWT,
+                                         .identity = identity,
+                                         .assertion_alg = JWS_RS256,
+                                         .key_id = "k",
+                                         .audience = "a"};
     AUTO_BUF struct buf body = {0};
     AUTO_BUF struct buf auth = {0};
-    c.key_pem = pem;
     ck_assert_int_eq(build(&c, &body, &auth), ERR_INTERNAL);
-    EVP_PKEY_free(key);
+}
+END_TEST
+
+START_TEST(with_a_certificate_the_form_names_the_client_alone)
+{
+    const struct client_credentials c = {
+        .client_id = "id 1", .client_secret = "unused", .method = CLIENT_AUTH_TLS};
+    AUTO_BUF struct buf body = {0};
+    AUTO_BUF struct buf auth = {0};
+    ck_assert_int_eq(build(&c, &body, &auth), ERR_OK);
+    ck_assert_str_is(buf_str(&body), "grant_type=client_credentials&client_id=id+1");
+    ck_assert_uint_eq(auth.len, 0);
+}
+END_TEST
+
+/* ---- form encoding: each byte comes back, and only a few stay as they are (RFC 6749 appendix B)
+ */
+
+static int hex_digit(char c)
+{
+    const char *at = strchr("0123456789ABCDEF", c);
+    return at && c ? (int)(at - "0123456789ABCDEF") : -1;
+}
+
+/* The bytes that the field stands for. */
+static size_t form_decode(const char *text, uint8_t *out)
+{
+    size_t n = 0;
+    for (const char *p = text; *p && *p != '&'; p++) {
+        if (*p == '%') {
+            ck_assert_int_ge(hex_digit(p[1]), 0);
+            ck_assert_int_ge(hex_digit(p[2]), 0);
+            out[n++] = (uint8_t)(hex_digit(p[1]) << 4 | hex_digit(p[2]));
+            p += 2;
+        } else {
+            ck_assert(*p == '+' || strchr("*-._", *p) || (*p >= '0' && *p <= '9') ||
+                      (*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z'));
+            out[n++] = (uint8_t)(*p == '+' ? ' ' : *p);
+        }
+    }
+    return n;
+}
+
+START_TEST(every_byte_of_a_secret_comes_back)
+{
+    char secret[256];
+    uint8_t decoded[256];
+    for (size_t i = 0; i < 255; i++)
+        secret[i] = (char)(i + 1);
+    secret[255] = '\0';
+    const struct client_credentials c = {
+        .client_id = "id", .client_secret = secret, .method = CLIENT_AUTH_SECRET_POST};
+    AUTO_BUF struct buf body = {0};
+    AUTO_BUF struct buf auth = {0};
+    ck_assert_int_eq(build(&c, &body, &auth), ERR_OK);
+    const char *field = strstr(body.ptr, "&client_secret=");
+    ck_assert_ptr_nonnull(field);
+    ck_assert_uint_eq(form_decode(field + sizeof("&client_secret=") - 1, decoded), 255);
+    ck_assert_mem_eq(decoded, secret, 255);
+}
+END_TEST
+
+static const struct {
+    const char *id, *secret, *pair; /* pair: what base64 wraps */
+} BASIC[] = {
+    {"a", "b", "a:b"},
+    {"a:b", "c:d", "a%3Ab:c%3Ad"},
+    {"a b", "c+d", "a+b:c%2Bd"},
+    {"%", "%25", "%25:%2525"},
+    {"~!'()", "*-._", "%7E%21%27%28%29:*-._"},
+    {"\xc3\xa4", "\xf0\x9f\x94\x91", "%C3%A4:%F0%9F%94%91"},
+};
+
+START_TEST(basic_encodes_both_parts_before_base64)
+{
+    const struct client_credentials c = {.client_id = BASIC[_i].id,
+                                         .client_secret = BASIC[_i].secret,
+                                         .method = CLIENT_AUTH_SECRET_BASIC};
+    uint8_t pair[64] = {0};
+    size_t len = 0;
+    AUTO_BUF struct buf body = {0};
+    AUTO_BUF struct buf auth = {0};
+    ck_assert_int_eq(build(&c, &body, &auth), ERR_OK);
+    ck_assert(str_starts_with(buf_str(&auth), STR("Basic ")));
+    ck_assert(base64_decode((struct str){auth.ptr + 6, auth.len - 6}, false, pair, &len));
+    ck_assert_str_is(((struct str){(const char *)pair, len}), BASIC[_i].pair);
 }
 END_TEST
 
@@ -346,7 +349,10 @@ int main(void)
     tcase_add_test(tests, secret_in_the_form);
     tcase_add_test(tests, secret_in_the_header);
     tcase_add_test(tests, missing_secret_is_an_error);
-    tcase_add_test(tests, assertion_is_signed_and_never_the_same);
+    tcase_add_test(tests, assertion_in_the_form);
+    tcase_add_test(tests, with_a_certificate_the_form_names_the_client_alone);
+    tcase_add_test(tests, every_byte_of_a_secret_comes_back);
+    tcase_add_loop_test(tests, basic_encodes_both_parts_before_base64, 0, ARRAY_LEN(BASIC));
     tcase_add_test(tests, key_of_another_type_does_not_sign);
     tcase_add_loop_test(tests, good_answer_gives_a_token, 0, (int)ARRAY_LEN(GOOD));
     tcase_add_loop_test(tests, bad_answer_gives_none, 0, (int)ARRAY_LEN(BAD));
