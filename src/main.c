@@ -36,7 +36,7 @@ static const struct command COMMANDS[] = {
      "  --signature-only   structure and signature alone, any payload, no configuration\n",
      true},
     {"version", command_version, "print the version", NULL, false},
-    {"docs", command_docs, NULL, "  docs audit|config|errors|metrics|resilience\n", false},
+    {"docs", command_docs, NULL, "  docs audit|config|config-schema|errors|metrics|resilience\n", false},
 };
 
 static const struct command *find_command(struct str name)

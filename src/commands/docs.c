@@ -75,6 +75,11 @@ static void print_resilience_page(void)
     (void)fwrite(page.ptr, 1, page.len, stdout);
 }
 
+static void print_config_schema(void)
+{
+    (void)!config_print_schema(stdout);
+}
+
 static void print_audit_page(void)
 {
     audit_print_docs(stdout);
@@ -84,8 +89,11 @@ static const struct {
     const char *name;
     void (*print)(void);
 } PAGES[] = {
-    {"audit", print_audit_page},           {"config", print_config_page},
-    {"errors", print_errors_page},         {"metrics", print_metrics_page},
+    {"audit", print_audit_page},
+    {"config", print_config_page},
+    {"config-schema", print_config_schema},
+    {"errors", print_errors_page},
+    {"metrics", print_metrics_page},
     {"resilience", print_resilience_page},
 };
 
@@ -97,6 +105,7 @@ int command_docs(const struct invocation *in)
             return EXIT_GOOD;
         }
     }
-    (void)fputs("usage: biometrics-bff docs audit|config|errors|metrics|resilience\n", stderr);
+    (void)fputs("usage: biometrics-bff docs audit|config|config-schema|errors|metrics|resilience\n",
+                stderr);
     return EXIT_USAGE;
 }

@@ -166,6 +166,8 @@ void config_print(const struct config_loaded *c, FILE *out);
 void config_print_help(FILE *out);
 /* docs/config.md */
 void config_print_docs(FILE *out);
+/* docs/config.schema.json. False: out of memory. */
+NODISCARD bool config_print_schema(FILE *out);
 
 /* Is key the name of a secret (BFF_CLIENT_SECRET, ...)? */
 bool config_key_is_secret(struct str key);

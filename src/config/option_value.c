@@ -115,7 +115,7 @@ static bool read_list(enum option_id id, struct str text, void *member,
 {
     struct str_list list = {.items = calloc(LIST_ITEMS_MAX, sizeof(char *))};
     struct str rest = text, item = {0};
-    bool good = !str_has_control(text) && str_is_utf8(text);
+    bool good = !str_has_control(text) && str_is_utf8(text) && text.len <= (size_t)OPTIONS[id].max;
 
     if (!list.items)
         return option_no_memory(reterr);

@@ -9,7 +9,8 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from faults import page as faults_page  # noqa: E402 after the path is set
 
-PAGES = ("audit", "config", "errors", "metrics", "resilience")
+PAGES = {**{name: f"{name}.md" for name in ("audit", "config", "errors", "metrics", "resilience")},
+         "config-schema": "config.schema.json"}
 
 
 def page(build, name):
@@ -18,10 +19,10 @@ def page(build, name):
 
 
 def check(root, build):
-    for name in PAGES:
-        path = root / "docs" / f"{name}.md"
+    for name, file in PAGES.items():
+        path = root / "docs" / file
         if not path.exists() or path.read_text() != page(build, name):
-            yield f"docs/{name}.md: not what `biometrics-bff docs {name}` prints (./dev docs)"
+            yield f"docs/{file}: not what `biometrics-bff docs {name}` prints (./dev docs)"
     path = root / "docs" / "faults.md"
     if not path.exists() or path.read_text() != faults_page.page(root):
         yield "docs/faults.md: not what the catalogue and the tests' decorators say (./dev docs)"
@@ -34,8 +35,8 @@ def main():
     options = parser.parse_args()
     root = pathlib.Path(__file__).resolve().parent.parent.parent
     if options.write:
-        for name in PAGES:
-            (root / "docs" / f"{name}.md").write_text(page(options.build, name))
+        for name, file in PAGES.items():
+            (root / "docs" / file).write_text(page(options.build, name))
         (root / "docs" / "faults.md").write_text(faults_page.page(root))
     findings = list(check(root, options.build))
     print("\n".join(findings))
