@@ -24,6 +24,7 @@ STEPS = [
     ("helm refusals", helm.refusals),
     ("helm restart keys", helm.restart_keys),
     ("helm configuration", helm.configuration),
+    ("helm audit", helm.audit),
     ("helm pod as a process", helm.as_a_process),
     ("compose file", compose.check),
     ("prometheus lint", prometheus.lint_step),

@@ -3,6 +3,7 @@
 is, but for the directory of the secrets, which are made here."""
 import base64
 import hashlib
+import json
 import os
 import re
 import secrets
@@ -72,3 +73,12 @@ def demand_valid(context, name, objects):
     done = subprocess.run([context.binary, "check", *args[1:]], env=env, capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, timeout=60)
     demand((done.stdout + done.stderr).splitlines() if done.returncode else ())
+
+
+def audit_findings(context, name, objects):
+    """{rule} of the findings of medium severity and above."""
+    _, env, args = laid_out(context, name, objects)
+    done = subprocess.run([context.binary, "audit", "--json", "--fail-on", "never", *args[1:]], env=env, text=True,
+                          capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+    done.check_returncode()
+    return {each["rule"] for each in json.loads(done.stdout)["findings"] if each["severity"] != "low"}
