@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from faults import results
-from harness import descriptors, loop_lag, reports
+from harness import descriptors, image, loop_lag, reports
 from harness.device import Phone
 from harness.emulator import Emulator
 from harness.hostile import Hostile
@@ -33,6 +33,7 @@ def pytest_collection_modifyitems(config, items):
     results.select(config, items)
     # First what waits long, so that it is not what everything waits for at the end.
     items.sort(key=lambda item: item.get_closest_marker("waits") is None)
+    image.except_some(items)
 
 
 def pytest_runtest_setup(item):
@@ -58,6 +59,13 @@ def pytest_sessionfinish(session):
     if worker is None:
         reports.write()
         results.save(reports.ROWS, reports.AGAIN)
+
+
+@pytest.fixture(autouse=True)
+def _readable_for_the_service(request):
+    """Files that a test writes for the service of an image, which is another user's."""
+    if image.ROOT and "tmp_path" in request.fixturenames:
+        image.let_in(request.getfixturevalue("tmp_path"))
 
 
 @pytest.fixture

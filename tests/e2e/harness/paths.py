@@ -9,7 +9,8 @@ DATA = ROOT / "tests" / "data"
 BUILD = pathlib.Path(os.environ.get("BFF_BUILD_DIR", ROOT / "build")).resolve()
 REPORTS = pathlib.Path(os.environ.get("BFF_TEST_REPORT_DIR", BUILD / "reports")).resolve()
 
-SERVICE = BUILD / "src" / "biometrics-bff"
+# Another program that ends in the service, e.g. the one of the image (tools/image_run.sh).
+SERVICE = pathlib.Path(os.environ.get("BFF_SERVICE", BUILD / "src" / "biometrics-bff"))
 EMULATOR = BUILD / "emulator" / "mosaic-emulator"
 PHONE = BUILD / "phone" / "virtual-phone"
 

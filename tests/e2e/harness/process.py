@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 
+from . import image
 from .paths import PATIENCE
 from .waiting import TookTooLong
 
@@ -42,6 +43,7 @@ class Process:
         self._changed = threading.Condition()
         self._closed = False
         kept = kept_environment()
+        image.let_in(directory)
         with open(self.stderr_path, "wb") as stderr:
             self.child = subprocess.Popen(
                 [str(word) for word in argv], cwd=directory, env={**kept, **(env or {})},
