@@ -19,6 +19,10 @@ group_packages() {
         command -v npm >/dev/null || echo npm
         ;;
     demo) echo curl ;;
+    oidc)
+        command -v node >/dev/null || echo nodejs
+        command -v npm >/dev/null || echo npm
+        ;;
     clang) echo clang ;;
     instructions) echo valgrind python3-cryptography ;;
     syscalls) echo strace ;;
