@@ -24,10 +24,10 @@ static const struct command COMMANDS[] = {
      "  --json              one JSON document\n",
      true},
     {"print-config", command_print_config,
-     "print the effective configuration, without secrets, and where each value came from", NULL,
-     true},
+     "print the effective configuration, without secrets, and where each value came from",
+     "  --json             one JSON object by key\n", true},
     {"healthcheck", command_healthcheck, "ask the management listener whether the service is ready",
-     NULL, true},
+     "  --live             whether it is alive, ready or not\n", true},
     {"doctor", command_doctor, "try DNS, TLS, the clock, discovery, token and key set: a line each",
      NULL, true},
     {"verify", command_verify, "verify the compact JWS on standard input",
@@ -36,7 +36,8 @@ static const struct command COMMANDS[] = {
      "  --signature-only   structure and signature alone, any payload, no configuration\n",
      true},
     {"version", command_version, "print the version", NULL, false},
-    {"docs", command_docs, NULL, "  docs audit|config|config-schema|errors|metrics|resilience\n", false},
+    {"docs", command_docs, NULL, "  docs audit|config|config-schema|errors|metrics|resilience\n",
+     false},
 };
 
 static const struct command *find_command(struct str name)

@@ -161,7 +161,7 @@ static bool client_key_weak(const struct audited *a, struct buf *detail)
 {
     struct option_problem ignored;
 
-    if (a->config->client_auth != CLIENT_AUTH_PRIVATE_KEY_JWT)
+    if (uses_secret(a->config))
         return false;
     char *pem = config_read_file(a->config->client_key_file, PEM_BYTES_MAX, &ignored);
     const int bits = pem ? crypto_pem_rsa_private_key_bits(str_of(pem)) : 0;
@@ -348,7 +348,7 @@ static const struct audit_rule RULES[] = {
      "Any authority of the system's store may vouch for the vendor",
      "Name a file with the authorities that the vendor uses"},
     {"client-auth-shared", SEVERITY_LOW, "BFF_CLIENT_AUTH", client_auth_shared,
-     "The service proves itself with a secret that it sends", "private_key_jwt"},
+     "The service proves itself with a secret that it sends", "private_key_jwt or tls_client_auth"},
     {"client-key-weak", SEVERITY_LOW, "BFF_CLIENT_KEY_FILE", client_key_weak,
      "The client key is RSA of less than 3072 bits", "Make a new one"},
     {"audience-default", SEVERITY_LOW, "BFF_ACCESS_TOKEN_AUDIENCES", audience_default,

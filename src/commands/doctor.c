@@ -344,8 +344,19 @@ static void examine_certificate(struct doctor *d)
                                                       (long long)left_days);
 }
 
+static void report_secret(const char *key, const char *secret)
+{
+    char fingerprint[FINGERPRINT_BYTES];
+
+    if (!secret)
+        return;
+    config_fingerprint(str_of(secret), fingerprint);
+    note("secret", "%s is tried: %zu bytes, sha256 %s...", key, strlen(secret), fingerprint);
+}
+
 static void examine_client_token(struct doctor *d)
 {
+    report_secret("BFF_CLIENT_SECRET", d->config->client_secret);
     const struct config *config = d->config;
     const struct client_credentials credentials = {
         .client_id = config->client_id,

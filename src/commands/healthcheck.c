@@ -8,14 +8,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "commands/commands.h"
+#include "commands/own_flags.h"
 #include "config/config.h"
 #include "net/address.h"
 
 enum { HEALTHCHECK_TIMEOUT_MS = 2000, ANSWER_BYTES_MAX = 4096 };
 
-static const char QUESTION[] =
-    "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+static const char READY[] = "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+static const char LIVE[] = "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 /* An address that means "all of this machine" is asked through the loopback. */
 static void point_to_loopback(struct listen_address *at)
@@ -67,7 +67,7 @@ static size_t read_answer(int fd, char *to, size_t room, int64_t until_ms)
     return len;
 }
 
-static bool is_ready(const struct listen_address *at, const char **ret_problem)
+static bool agrees(const struct listen_address *at, struct str question, const char **ret_problem)
 {
     const int64_t until_ms = clock_mono_ms() + HEALTHCHECK_TIMEOUT_MS;
     char answer[ANSWER_BYTES_MAX];
@@ -75,7 +75,7 @@ static bool is_ready(const struct listen_address *at, const char **ret_problem)
 
     *ret_problem = "no connection to the management listener";
     if (fd < 0 || !connect_to(fd, at, until_ms) ||
-        send(fd, QUESTION, sizeof(QUESTION) - 1, MSG_NOSIGNAL) != sizeof(QUESTION) - 1)
+        send(fd, question.ptr, question.len, MSG_NOSIGNAL) != (ssize_t)question.len)
         return false;
     const struct str got = {answer, read_answer(fd, answer, sizeof(answer), until_ms)};
     *ret_problem = got.len == 0 ? "no answer from the management listener" : "not ready";
@@ -84,14 +84,19 @@ static bool is_ready(const struct listen_address *at, const char **ret_problem)
 
 int command_healthcheck(const struct invocation *in)
 {
-    const struct config_inputs inputs = {
-        .purpose = CONFIG_FOR_HEALTHCHECK, .argc = in->argc, .argv = in->argv, .envp = in->envp};
+    struct own_flag live = {"--live", false, NULL};
+    AUTO_FREE char **rest = NULL;
+    struct config_inputs inputs = {.purpose = CONFIG_FOR_HEALTHCHECK, .envp = in->envp};
     struct config_loaded *loaded = NULL;
     struct listen_address at;
     struct err_text wrong = {0};
     const char *problem = "not ready";
 
-    const int code = config_load(&inputs, stderr, &loaded);
+    int code = own_flags_take(&live, 1, in, &rest, &inputs.argc);
+    if (code != EXIT_GOOD)
+        return code;
+    inputs.argv = rest;
+    code = config_load(&inputs, stderr, &loaded);
     if (code != 0)
         return code;
     const char *text = config_of(loaded)->management_listen;
@@ -103,8 +108,8 @@ int command_healthcheck(const struct invocation *in)
     config_free(loaded);
 
     point_to_loopback(&at);
-    if (is_ready(&at, &problem)) {
-        (void)fputs("ready\n", stdout);
+    if (agrees(&at, str_of(live.value ? LIVE : READY), &problem)) {
+        (void)fputs(live.value ? "alive\n" : "ready\n", stdout);
         return EXIT_GOOD;
     }
     (void)fprintf(stderr, "%s\n", problem);

@@ -160,8 +160,14 @@ void config_each_secret_file(const struct config_loaded *c, void (*fn)(void *arg
 /* Where a key's value came from; SOURCE_DEFAULT when it is not set. */
 enum config_source config_source_of(const struct config_loaded *c, struct str key);
 
-/* KEY=value (source) a line; secrets as "[redacted N bytes]". */
+/* KEY=value (source) a line; of a secret its length and fingerprint. */
 void config_print(const struct config_loaded *c, FILE *out);
+/* The same as a JSON object by key. False: out of memory. */
+NODISCARD bool config_print_json(const struct config_loaded *c, FILE *out);
+/* The first hex digits of the SHA-256 of a secret: which of two is in use, not what it is. Needs
+ * crypto_init(); "" on failure. */
+enum { FINGERPRINT_BYTES = 9 };
+void config_fingerprint(struct str secret, char out[FINGERPRINT_BYTES]);
 /* The flags of --help: one option a line or two. */
 void config_print_help(FILE *out);
 /* docs/config.md */

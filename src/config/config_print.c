@@ -1,18 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What people read of the configuration: print-config, the flags of --help, docs/config.md. */
+#include "base/buf.h"
+#include "base/crypto.h"
+#include "base/json.h"
 #include "config/config_loaded.h"
+
+enum { VALUE_BYTES_MAX = 128 * 1024 };
+
+/* What tells two secrets apart, and not what they are; "" without a hash. */
+void config_fingerprint(struct str secret, char out[FINGERPRINT_BYTES])
+{
+    uint8_t hash[SHA256_BYTES];
+
+    out[0] = '\0';
+    if (crypto_sha256(secret, hash))
+        hex_encode(hash, (FINGERPRINT_BYTES - 1) / 2, out);
+    crypto_cleanse(hash, sizeof(hash));
+}
+
+/* NULL: not set, neither here nor by its file. */
+static const char *secret_of(const struct config_loaded *c, enum option_id id)
+{
+    const char *secret;
+
+    memcpy(&secret, (const char *)&c->config + OPTIONS[id].offset, sizeof(secret));
+    return secret;
+}
+
+static const char *where_of(const struct config_loaded *c, enum option_id id)
+{
+    if (c->raws[id].text)
+        return c->raws[id].where;
+    return option_is_secret(id) && secret_of(c, id) ? OPTIONS[id + 1].key : "default";
+}
 
 static void print_secret(const struct config_loaded *c, enum option_id id, FILE *out)
 {
-    const char *secret;
-    memcpy(&secret, (const char *)&c->config + OPTIONS[id].offset, sizeof(secret));
-    const bool from_key = c->raws[id].text != NULL;
+    const char *secret = secret_of(c, id);
+    char fingerprint[FINGERPRINT_BYTES];
 
-    if (secret)
-        (void)fprintf(out, "%s=[redacted %zu bytes] (%s)\n", OPTIONS[id].key, strlen(secret),
-                      from_key ? c->raws[id].where : OPTIONS[id + 1].key);
-    else
+    if (!secret) {
         (void)fprintf(out, "%s= (default)\n", OPTIONS[id].key);
+        return;
+    }
+    config_fingerprint(str_of(secret), fingerprint);
+    (void)fprintf(out, "%s=[redacted %zu bytes, sha256 %s...] (%s)\n", OPTIONS[id].key,
+                  strlen(secret), fingerprint, where_of(c, id));
 }
 
 void config_print(const struct config_loaded *c, FILE *out)
@@ -23,8 +56,57 @@ void config_print(const struct config_loaded *c, FILE *out)
             print_secret(c, (enum option_id)i, out);
         else
             (void)fprintf(out, "%s=%s (%s)\n", OPTIONS[i].key, raw->text ? raw->text : "",
-                          raw->text ? raw->where : "default");
+                          where_of(c, (enum option_id)i));
     }
+}
+
+static void write_value(const struct config_loaded *c, enum option_id id, struct json_writer *w)
+{
+    static const char *const SOURCES[] = {
+        [SOURCE_DEFAULT] = "default",         [SOURCE_REGION] = "region",
+        [SOURCE_DERIVED] = "derived",         [SOURCE_FILE] = "file",
+        [SOURCE_ENVIRONMENT] = "environment", [SOURCE_FLAG] = "flag",
+    };
+    const bool is_secret = option_is_secret(id);
+    const char *secret = is_secret ? secret_of(c, id) : NULL;
+    const bool by_file = secret && !c->raws[id].text;
+    char fingerprint[FINGERPRINT_BYTES];
+
+    jw_object_begin(w);
+    jw_key(w, "value");
+    if (c->raws[id].text && !is_secret)
+        jw_string(w, str_of(c->raws[id].text));
+    else
+        jw_null(w);
+    if (secret) {
+        config_fingerprint(str_of(secret), fingerprint);
+        jw_member_bool(w, "redacted", true);
+        jw_member_int(w, "bytes", (int64_t)strlen(secret));
+        jw_member(w, "sha256_prefix", str_of(fingerprint));
+    }
+    jw_member(w, "source", by_file ? STR("file") : str_of(SOURCES[c->raws[id].source]));
+    jw_member(w, "where", str_of(where_of(c, id)));
+    jw_member(w, "reload", OPTIONS[id].live ? STR("live") : STR("restart"));
+    jw_object_end(w);
+}
+
+bool config_print_json(const struct config_loaded *c, FILE *out)
+{
+    (void)fputs("{\n", out);
+    for (size_t i = 0; i < OPT_COUNT; i++) {
+        AUTO_BUF struct buf text;
+        struct json_writer w;
+
+        buf_init(&text, VALUE_BYTES_MAX);
+        jw_init(&w, &text);
+        write_value(c, (enum option_id)i, &w);
+        if (!buf_ok(&text))
+            return false;
+        (void)fprintf(out, "  \"%s\": %.*s%s\n", OPTIONS[i].key, (int)text.len, text.ptr,
+                      i + 1 < OPT_COUNT ? "," : "");
+    }
+    (void)fputs("}\n", out);
+    return true;
 }
 
 static const char *on_reload(const struct option *o)

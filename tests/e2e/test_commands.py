@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands beside serve: what they print and their exit status."""
+import hashlib
 import json
 import re
 import time
@@ -65,9 +66,31 @@ def test_docs_prints_markdown(page):
 def test_print_config_redacts_secrets():
     done = run("print-config", env=GOOD)
     assert done.status == 0
-    assert "BFF_CLIENT_SECRET=[redacted 13 bytes] (environment)" in done.out
+    fingerprint = hashlib.sha256(b"canary-secret").hexdigest()[:8]
+    assert f"BFF_CLIENT_SECRET=[redacted 13 bytes, sha256 {fingerprint}...] (environment)" in done.out
     assert "canary-secret" not in done.out + done.err
     assert "BFF_TOKEN_URL=https://127.0.0.1:9/oidc/token (derived)" in done.out
+
+
+def test_print_config_as_json_says_where_each_value_came_from(tmp_path):
+    (tmp_path / "secret").write_text("canary-secret\n")
+    (tmp_path / "bff.conf").write_text("BFF_LOG_LEVEL=warn\n")
+    done = run("print-config", "--json", "--config", tmp_path / "bff.conf", "--workers=3",
+               env={**GOOD, "BFF_CLIENT_SECRET": None, "BFF_CLIENT_SECRET_FILE": tmp_path / "secret"})
+    assert done.status == 0, done
+    values = json.loads(done.out)
+    assert values["BFF_WORKERS"] == {"value": "3", "source": "flag", "where": "flag --workers", "reload": "restart"}
+    assert values["BFF_LOG_LEVEL"]["source"] == "file"
+    assert values["BFF_LOG_LEVEL"]["where"].endswith("bff.conf:1")
+    assert values["BFF_CLIENT_ID"]["source"] == "environment"
+    assert values["BFF_TOKEN_URL"]["source"] == "derived"
+    assert values["BFF_IDLE_TIMEOUT_S"] == {"value": "75", "source": "default", "where": "default", "reload": "live"}
+    assert values["BFF_TENANT_ID"]["value"] is None
+    secret = values["BFF_CLIENT_SECRET"]
+    assert (secret["value"], secret["redacted"], secret["bytes"]) == (None, True, 13)
+    assert (secret["source"], secret["where"]) == ("file", "BFF_CLIENT_SECRET_FILE")
+    assert secret["sha256_prefix"] == hashlib.sha256(b"canary-secret").hexdigest()[:8]
+    assert "canary-secret" not in done.out
 
 
 # ---- healthcheck
@@ -79,6 +102,8 @@ def test_healthcheck_follows_readiness(bff, hostile):
     host, port = service.address("management")
     env = {"BFF_MANAGEMENT_LISTEN": f"{host}:{port}"}
     assert run("healthcheck", env=env).status == 1
+    alive = run("healthcheck", "--live", env=env)
+    assert (alive.status, alive.out) == (0, "alive\n")
     hostile.behave()
     service.wait_event("service.ready")
     done = run("healthcheck", env=env)
@@ -117,6 +142,7 @@ def test_doctor_finds_all_well_against_the_emulator(emulator):
     assert f"issuer {emulator.issuer}" in done.out
     assert "jwks_uri " in done.out
     assert emulator.client_secret not in done.out + done.err
+    assert hashlib.sha256(emulator.client_secret.encode()).hexdigest()[:8] in done.out
 
 
 def test_doctor_finds_out_the_issuer(emulator):

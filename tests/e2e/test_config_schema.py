@@ -106,7 +106,7 @@ def test_defaults_are_good_by_the_schema():
 @pytest.mark.parametrize("change", [
     {}, {"BFF_CLIENT_ID": None}, {"BFF_UPSTREAM_URL": None}, {"BFF_UPSTREAM_URL": None, "BFF_REGION": "eu"},
     {"BFF_CLIENT_SECRET": None}, {"BFF_CLIENT_SECRET": None, "BFF_CLIENT_AUTH": "client_secret_basic"},
-    {"BFF_CLIENT_AUTH": "private_key_jwt"}, {"BFF_ADMIN_CLIENT_SECRET": "x"}, {"BFF_OPERATOR_LISTEN": "127.0.0.1:0"},
+    {"BFF_CLIENT_AUTH": "private_key_jwt"}, {"BFF_CLIENT_AUTH": "tls_client_auth"}, {"BFF_ADMIN_CLIENT_SECRET": "x"}, {"BFF_OPERATOR_LISTEN": "127.0.0.1:0"},
     {"BFF_OPERATOR_LISTEN": ""}, {"BFF_TYPO": "x"}, {"BFF_SERVICE_HOST": "10.0.0.1"}, {"BFF_PORT_80_TCP": "x"},
     {"BFF_SERVICE_PORT_HTTP": "80"}, {"BFF_SERVICE_HOSTS": "x"}, {"BFF_LOG_FORMAT": ""}, {"BFF_WORKERS": ""},
     {"BFF_CLIENT_SECRET_FILE": "/dev/null"}], ids=str)

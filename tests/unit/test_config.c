@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include "base/crypto.h"
+
 START_TEST(the_least_configuration_gets_the_documented_defaults)
 {
     struct load l = load_env(ENV(MINIMAL));
@@ -432,6 +434,7 @@ END_TEST
 
 START_TEST(print_config_shows_each_value_with_its_source_but_no_secret)
 {
+    ck_assert(crypto_init());
     struct load l = load_for(CONFIG_FOR_SERVICE, FLAGS("--workers=3"), ENV(MINIMAL));
     ck_assert_msg(l.code == 0, "%s", l.printed);
     char *text = NULL;
@@ -444,7 +447,7 @@ START_TEST(print_config_shows_each_value_with_its_source_but_no_secret)
         "BFF_WORKERS=3 (flag --workers)\n",
         "BFF_LISTEN=0.0.0.0:8080 (default)\n",
         "BFF_CLIENT_ID=app (environment)\n",
-        "BFF_CLIENT_SECRET=[redacted 6 bytes] (environment)\n",
+        "BFF_CLIENT_SECRET=[redacted 6 bytes, sha256 1ec1c26b...] (environment)\n",
         "BFF_UPSTREAM_URL=https://api.eu.transmitsecurity.io (region eu)\n",
         "BFF_TOKEN_URL=https://api.eu.transmitsecurity.io/oidc/token (derived)\n",
         "BFF_TENANT_ID= (default)\n",
@@ -454,6 +457,7 @@ START_TEST(print_config_shows_each_value_with_its_source_but_no_secret)
     ck_assert_ptr_null(strstr(text, "s3cret"));
     free(text);
     load_finish(&l);
+    crypto_finish();
 }
 END_TEST
 
