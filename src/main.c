@@ -29,7 +29,7 @@ static const struct command COMMANDS[] = {
     {"healthcheck", command_healthcheck, "ask the management listener whether the service is ready",
      "  --live             whether it is alive, ready or not\n", true},
     {"doctor", command_doctor, "try DNS, TLS, the clock, discovery, token and key set: a line each",
-     NULL, true},
+     "  --json             a JSON object a line\n", true},
     {"verify", command_verify, "verify the compact JWS on standard input",
      "  --jwks FILE        key set (required)\n"
      "  --alg LIST         accepted algorithms; default: BFF_JWT_ALGORITHMS\n"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `doctor`: tries what the service will need, one thing after the other, and says of each what it
  * found: DNS, TLS, the clock, discovery, tokens, key sets. Needs no issuer: it finds it out. */
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/json.h"
-#include "commands/commands.h"
+#include "commands/findings.h"
+#include "commands/own_flags.h"
 #include "config/config_text.h"
 #include "identity/jwk.h"
 #include "identity/token_endpoint.h"
@@ -30,53 +30,11 @@ struct doctor {
     struct loop *loop;
     struct resolver *resolver;
     struct http_client *client;
-    bool failed;
+    struct findings findings;
     bool reachable; /* the upstream answered something */
     char *issuer;   /* owned; from discovery, NULL: unknown */
     char *jwks_uri; /* owned */
 };
-
-/* ---- what is printed: a line a finding */
-
-static void say(const char *mark, const char *what, const char *format, va_list args)
-    PRINTF_LIKE(3, 0);
-static void say(const char *mark, const char *what, const char *format, va_list args)
-{
-    (void)fprintf(stdout, "%-5s%-11s", mark, what);
-    (void)vfprintf(stdout, format, args);
-    (void)fputc('\n', stdout);
-}
-
-static void good(const char *what, const char *format, ...) PRINTF_LIKE(2, 3);
-static void good(const char *what, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    say("ok", what, format, args);
-    va_end(args);
-}
-
-static void note(const char *what, const char *format, ...) PRINTF_LIKE(2, 3);
-static void note(const char *what, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    say("note", what, format, args);
-    va_end(args);
-}
-
-static void bad(struct doctor *d, const char *what, const char *format, ...) PRINTF_LIKE(3, 4);
-static void bad(struct doctor *d, const char *what, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    say("FAIL", what, format, args);
-    va_end(args);
-    d->failed = true;
-}
 
 /* ---- one call, waited for */
 
@@ -105,7 +63,7 @@ static void call(struct doctor *d, struct call_request *request, const char *wha
     if (http_client_start(d->client, request, on_answer, &w))
         loop_run(d->loop);
     else
-        bad(d, what, "out of memory");
+        bad(&d->findings, what, "out of memory");
 }
 
 static const char *why(const struct call_answer *answer)
@@ -162,11 +120,11 @@ static void report_name(struct doctor *d, const struct name *name)
         buf_printf(&addresses, "%s%s", i > 0 ? ", " : "", text);
     }
     if (name->literal)
-        good("dns", "%s: is an address", name->host);
+        good(&d->findings, "dns", "%s: is an address", name->host);
     else if (name->record.state == NAME_USABLE)
-        good("dns", "%s: %s", name->host, addresses.ptr ? addresses.ptr : "");
+        good(&d->findings, "dns", "%s: %s", name->host, addresses.ptr ? addresses.ptr : "");
     else
-        bad(d, "dns", "%s: %s", name->host,
+        bad(&d->findings, "dns", "%s: %s", name->host,
             name->record.reason[0] ? name->record.reason : "no answer in time");
 }
 
@@ -196,19 +154,19 @@ static void examine_clock(struct doctor *d, const struct call_answer *answer)
 {
     const int64_t date_s = answer->date ? http_date_parse(str_of(answer->date)) : 0;
     if (date_s == 0) {
-        note("clock", "the answer has no Date: cannot be compared");
+        note(&d->findings, "clock", "the answer has no Date: cannot be compared");
         return;
     }
     const long long drift_s = (long long)(clock_wall_s() - date_s);
     const long long size_s = drift_s < 0 ? -drift_s : drift_s;
     const char *side = drift_s < 0 ? "behind" : "ahead of";
     if (size_s > d->config->jwt_leeway_s)
-        bad(d, "clock", "%lld s %s the identity API, more than BFF_JWT_LEEWAY_S forgives", size_s,
-            side);
+        bad(&d->findings, "clock",
+            "%lld s %s the identity API, more than BFF_JWT_LEEWAY_S forgives", size_s, side);
     else if (size_s > CLOCK_DRIFT_WARN_S)
-        note("clock", "%lld s %s the identity API", size_s, side);
+        note(&d->findings, "clock", "%lld s %s the identity API", size_s, side);
     else
-        good("clock", "within %d s of the identity API", CLOCK_DRIFT_WARN_S);
+        good(&d->findings, "clock", "within %d s of the identity API", CLOCK_DRIFT_WARN_S);
 }
 
 static bool is_configured(const struct config *config, const char *issuer)
@@ -222,17 +180,18 @@ static bool is_configured(const struct config *config, const char *issuer)
 
 static void report_issuer(struct doctor *d)
 {
-    good("discovery", "issuer %s", d->issuer);
+    good(&d->findings, "discovery", "issuer %s", d->issuer);
     if (d->jwks_uri)
-        good("discovery", "jwks_uri %s", d->jwks_uri);
+        good(&d->findings, "discovery", "jwks_uri %s", d->jwks_uri);
     else
-        note("discovery", "no jwks_uri");
+        note(&d->findings, "discovery", "no jwks_uri");
     if (d->config->issuer_count == 0)
-        note("discovery",
+        note(&d->findings, "discovery",
              "BFF_ISSUERS is not set; if your tokens carry this iss: BFF_ISSUERS=%s=%s", d->issuer,
              d->jwks_uri ? d->jwks_uri : d->config->jwks_url);
     else if (!is_configured(d->config, d->issuer))
-        note("discovery", "this issuer is not in BFF_ISSUERS: its tokens will be refused");
+        note(&d->findings, "discovery",
+             "this issuer is not in BFF_ISSUERS: its tokens will be refused");
 }
 
 static void read_discovery(struct doctor *d, const struct call_answer *answer)
@@ -245,24 +204,25 @@ static void read_discovery(struct doctor *d, const struct call_answer *answer)
     const bool https = strncmp(d->config->upstream_url, "https:", 6) == 0;
     const char *what = https ? "tls" : "connect";
     if (answer->result != CALL_ANSWERED) {
-        bad(d, what, "%s", why(answer));
+        bad(&d->findings, what, "%s", why(answer));
         return;
     }
     d->reachable = true;
-    good(what, "%s answers", d->config->upstream_url);
+    good(&d->findings, what, "%s answers", d->config->upstream_url);
     examine_clock(d, answer);
     if (answer->status != 200) {
-        bad(d, "discovery", "status %d", answer->status);
+        bad(&d->findings, "discovery", "status %d", answer->status);
         return;
     }
     if (json_parse(answer->body, &LIMITS, &root, &wrong) != ERR_OK) {
-        bad(d, "discovery", "the document is not strict JSON: %s", wrong.what ? wrong.what : "");
+        bad(&d->findings, "discovery", "the document is not strict JSON: %s",
+            wrong.what ? wrong.what : "");
         return;
     }
     const struct str issuer = json_string(json_member(root, "issuer"));
     const struct str jwks_uri = json_string(json_member(root, "jwks_uri"));
     if (issuer.len == 0 || str_has_control(issuer) || str_has_control(jwks_uri)) {
-        bad(d, "discovery", "the document names no issuer");
+        bad(&d->findings, "discovery", "the document names no issuer");
         return;
     }
     d->issuer = config_copy(issuer);
@@ -270,7 +230,7 @@ static void read_discovery(struct doctor *d, const struct call_answer *answer)
     if (d->issuer)
         report_issuer(d);
     else
-        bad(d, "discovery", "out of memory");
+        bad(&d->findings, "discovery", "out of memory");
 }
 
 static void examine_discovery(struct doctor *d)
@@ -293,9 +253,9 @@ static void read_token(struct doctor *d, const struct call_answer *answer, const
     struct err_text problem = {0};
 
     if (token_answer_read(answer, &grant, &problem) == ERR_OK)
-        good(what, "valid for %lld s", (long long)grant.expires_in_s);
+        good(&d->findings, what, "valid for %lld s", (long long)grant.expires_in_s);
     else
-        bad(d, what, "%s", problem.text[0] ? problem.text : why(answer));
+        bad(&d->findings, what, "%s", problem.text[0] ? problem.text : why(answer));
 }
 
 static void read_client_token(struct doctor *d, const struct call_answer *answer)
@@ -318,7 +278,7 @@ static void examine_token(struct doctor *d, const struct client_credentials *cre
     buf_init(&authorization, DOCTOR_BODY_BYTES_MAX);
     if (token_request_build(credentials, clock_wall_s(), &body, &authorization, &problem) !=
         ERR_OK) {
-        bad(d, what, "%s", problem.text);
+        bad(&d->findings, what, "%s", problem.text);
         return;
     }
     struct call_request request = {
@@ -339,24 +299,25 @@ static void examine_certificate(struct doctor *d)
 
     if (expires_s == 0)
         return;
-    (left_days < CERTIFICATE_WARN_DAYS ? note : good)("certificate", "%s: expires in %lld days",
-                                                      client_identity_subject(identity),
-                                                      (long long)left_days);
+    (left_days < CERTIFICATE_WARN_DAYS ? note : good)(
+        &d->findings, "certificate", "%s: expires in %lld days", client_identity_subject(identity),
+        (long long)left_days);
 }
 
-static void report_secret(const char *key, const char *secret)
+static void report_secret(struct doctor *d, const char *key, const char *secret)
 {
     char fingerprint[FINGERPRINT_BYTES];
 
     if (!secret)
         return;
     config_fingerprint(str_of(secret), fingerprint);
-    note("secret", "%s is tried: %zu bytes, sha256 %s...", key, strlen(secret), fingerprint);
+    note(&d->findings, "secret", "%s is tried: %zu bytes, sha256 %s...", key, strlen(secret),
+         fingerprint);
 }
 
 static void examine_client_token(struct doctor *d)
 {
-    report_secret("BFF_CLIENT_SECRET", d->config->client_secret);
+    report_secret(d, "BFF_CLIENT_SECRET", d->config->client_secret);
     const struct config *config = d->config;
     const struct client_credentials credentials = {
         .client_id = config->client_id,
@@ -393,17 +354,17 @@ static void read_keys(struct doctor *d, const struct call_answer *answer)
     struct err_text problem = {0};
 
     if (answer->result != CALL_ANSWERED || answer->status != 200) {
-        bad(d, "keys", "%s (status %d)", why(answer), answer->status);
+        bad(&d->findings, "keys", "%s (status %d)", why(answer), answer->status);
         return;
     }
     if (keyset_parse(answer->body, STR("doctor"), &keys, &report, &problem) != ERR_OK) {
-        bad(d, "keys", "%s", problem.text);
+        bad(&d->findings, "keys", "%s", problem.text);
         return;
     }
-    good("keys", "%zu usable", report.kept);
+    good(&d->findings, "keys", "%zu usable", report.kept);
     for (size_t i = 0; i < JWK_REFUSAL_COUNT; i++) {
         if (report.refused[i] > 0)
-            note("keys", "%zu refused: %s", report.refused[i], JWK_REFUSAL_LABELS[i]);
+            note(&d->findings, "keys", "%zu refused: %s", report.refused[i], JWK_REFUSAL_LABELS[i]);
     }
     keyset_unref(keys);
 }
@@ -413,7 +374,7 @@ static void examine_keys_at(struct doctor *d, const char *url)
     struct call_request request = {
         .method = HTTP_GET, .url = url, .answer_max_bytes = JWKS_BYTES_MAX};
 
-    note("keys", "%s", url);
+    note(&d->findings, "keys", "%s", url);
     call(d, &request, "keys", read_keys);
 }
 
@@ -430,7 +391,7 @@ static void examine_keys(struct doctor *d)
     if (resolver_add_url(d->resolver, config, url, &problem) == ERR_OK)
         examine_keys_at(d, url);
     else
-        bad(d, "keys", "%s", problem.text);
+        bad(&d->findings, "keys", "%s", problem.text);
 }
 
 static bool prepare(struct doctor *d, struct err_text *reterr)
@@ -456,9 +417,9 @@ static bool prepare(struct doctor *d, struct err_text *reterr)
     return http_client_create(d->loop, &options, &d->client, reterr) == ERR_OK;
 }
 
-static bool examine(const struct config *config, const struct resources *resources)
+static bool examine(const struct config *config, const struct resources *resources, bool as_json)
 {
-    struct doctor d = {.config = config, .resources = resources};
+    struct doctor d = {.config = config, .resources = resources, .findings.as_json = as_json};
     struct err_text problem = {0};
 
     if (prepare(&d, &problem)) {
@@ -472,32 +433,37 @@ static bool examine(const struct config *config, const struct resources *resourc
             examine_keys(&d);
         }
     } else {
-        bad(&d, "client", "%s", problem.text);
+        bad(&d.findings, "client", "%s", problem.text);
     }
     http_client_destroy(d.client);
     loop_destroy(d.loop);
     resolver_destroy(d.resolver);
     free(d.issuer);
     free(d.jwks_uri);
-    return !d.failed;
+    return !d.findings.failed;
 }
 
 int command_doctor(const struct invocation *in)
 {
-    const struct config_inputs inputs = {
-        .purpose = CONFIG_FOR_DOCTOR, .argc = in->argc, .argv = in->argv, .envp = in->envp};
+    struct own_flag json = {"--json", false, NULL};
+    AUTO_FREE char **rest = NULL;
+    struct config_inputs inputs = {.purpose = CONFIG_FOR_DOCTOR, .envp = in->envp};
     struct config_loaded *loaded = NULL;
     struct resources resources = {0};
 
+    int code = own_flags_take(&json, 1, in, &rest, &inputs.argc);
+    if (code != EXIT_GOOD)
+        return code;
+    inputs.argv = rest;
     if (!crypto_init()) {
         (void)fputs("OpenSSL is unusable\n", stderr);
         return EXIT_CONFIG;
     }
-    int code = config_load(&inputs, stderr, &loaded);
+    code = config_load(&inputs, stderr, &loaded);
     if (code == 0 && !resources_load_for_calls(loaded, stderr, &resources))
         code = EXIT_CONFIG;
     if (code == 0)
-        code = examine(config_of(loaded), &resources) ? EXIT_GOOD : EXIT_FAILED;
+        code = examine(config_of(loaded), &resources, json.value != NULL) ? EXIT_GOOD : EXIT_FAILED;
     resources_finish(&resources);
     config_free(loaded);
     crypto_finish();

@@ -145,6 +145,13 @@ def test_doctor_finds_all_well_against_the_emulator(emulator):
     assert hashlib.sha256(emulator.client_secret.encode()).hexdigest()[:8] in done.out
 
 
+def test_doctor_says_the_same_in_json(emulator):
+    lines = [json.loads(line) for line in run("doctor", "--json", env=emulator.config()).out.splitlines()]
+    assert {"verdict", "what", "text"} == set().union(*lines)
+    plain = findings(run("doctor", env=emulator.config()))
+    assert [[line["verdict"], line["what"]] for line in lines] == plain
+
+
 def test_doctor_finds_out_the_issuer(emulator):
     done = run("doctor", env={**emulator.config(), "BFF_ISSUERS": None})
     assert done.status == 0, done
