@@ -193,7 +193,7 @@ void listeners_announce(const struct listeners *l)
         const uint16_t port = port_of(&sa);
         LOG(LOG_INFO, "listener.ready", "A listener is open", LOG_S("listener", LISTENERS[i].name),
             LOG_S("server.address", address), LOG_I("server.port", port),
-            LOG_B("listener.inherited", l->inherited[i]));
+            LOG_B("bff.inherited", l->inherited[i]));
     }
 }
 

@@ -172,6 +172,8 @@ static sigset_t handled_signals(void)
     (void)sigaddset(&set, SIGQUIT);
     (void)sigaddset(&set, SIGHUP);
     (void)sigaddset(&set, SIGIO);
+    (void)sigaddset(&set, SIGUSR1);
+    (void)sigaddset(&set, SIGUSR2);
     return set;
 }
 

@@ -33,6 +33,7 @@ uint64_t process_raise_descriptors(void);
 void process_block_signals(void);
 /* A signal that ends the process waits to be read: it goes before a SIGHUP. */
 bool process_end_is_pending(void);
-/* SIGTERM, SIGINT, SIGQUIT, SIGHUP or SIGIO (file_watch.h); 0 when wait_ms passed without one.
+/* SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2 or SIGIO (file_watch.h); 0 when wait_ms passed
+ * without one.
  * wait_ms -1: for ever. */
 int process_wait_signal(int64_t wait_ms);

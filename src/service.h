@@ -18,6 +18,8 @@ NODISCARD struct service *service_start(struct settings *settings,
 bool service_is_ready(struct service *s);
 /* Every loop has turned within the last so many ms; only with pulses. */
 bool service_turns(const struct service *s, int64_t now_ms, int64_t within_ms);
+/* One line of the log: how things are. */
+void service_log_state(struct service *s);
 /* Those of now; borrowed until the next service_reload(). */
 struct settings *service_settings(const struct service *s);
 /* Goes on with other settings, of which settings_load() said that they may follow. All of the

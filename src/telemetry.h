@@ -7,5 +7,7 @@
 
 /* Registers every label value, starts the log thread and the metrics. */
 NODISCARD bool telemetry_start(const struct config *config, const struct seal_ring *seal);
+/* To debug, or from there back to the configured level. */
+void telemetry_toggle_level(enum log_level configured);
 /* Writes what is queued. */
 void telemetry_stop(void);

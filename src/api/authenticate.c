@@ -141,6 +141,8 @@ static enum err open_challenge(struct flow *f)
         .identifier_may_stand = true,
     };
     const enum err e = challenge_check(f, a->in.challenge_id, &claim, &a->challenge);
+    if (e == ERR_OK)
+        f->audit.approval = a->challenge.approval_data;
     if (e == ERR_OK && a->challenge.decoy)
         f->audit.note = "decoy";
     return e;

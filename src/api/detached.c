@@ -5,7 +5,10 @@
 #include <assert.h>
 #include <stdio.h>
 
-enum { LOGOUT_DEADLINE_MS = 10000, TRACEPARENT_BYTES = 64 };
+#include "base/log.h"
+#include "net/http_trace.h"
+
+enum { LOGOUT_DEADLINE_MS = 10000 };
 
 struct detached {
     struct vendor_send send;
@@ -109,7 +112,8 @@ static void on_logged_out(void *arg, const struct vendor_send *sent, enum err co
         "A session that failed verification was logged out at the vendor",
         LOG_S("event.outcome", gone ? "success" : "failure"),
         LOG_S("error.code", code == ERR_OK ? NULL : error_row(code)->code),
-        LOG_I("vendor.response.status_code", status), LOG_S("traceparent", sent->traceparent));
+        LOG_I("vendor.response.status_code", status),
+        LOG_STR("trace.id", traceparent_trace_id(sent->traceparent)));
 }
 
 void detached_logout(struct app *app, struct str session_id, const char *traceparent)
@@ -132,5 +136,5 @@ void detached_logout(struct app *app, struct str session_id, const char *tracepa
         LOG(LOG_WARN, "session.withdraw",
             "A session that failed verification could not be logged out at the vendor",
             LOG_S("event.outcome", "failure"), LOG_S("error.code", error_row(e)->code),
-            LOG_S("traceparent", traceparent));
+            LOG_STR("trace.id", traceparent_trace_id(traceparent)));
 }

@@ -6,6 +6,7 @@
 #include "api/bearer.h"
 #include "api/path_segment.h"
 #include "base/clock.h"
+#include "net/http_trace.h"
 #include "observe/metrics.h"
 
 /* App requests are flat: claims and approval data are the deepest (api.md section 2). */
@@ -52,6 +53,15 @@ int64_t flow_now_s(void)
 
 /* ---- the end: audit, answer, clean-up */
 
+/* NULL: there is no such text. */
+static const char *hash_of(struct str text, char out[LOG_HASH_BYTES])
+{
+    if (!text.ptr)
+        return NULL;
+    log_user_hash(text, out);
+    return out;
+}
+
 static void audit(const struct flow *f, unsigned outcome, const struct failure *failure)
 {
     const enum ceremony ceremony = f->story->ceremony;
@@ -59,22 +69,24 @@ static void audit(const struct flow *f, unsigned outcome, const struct failure *
     if (!CEREMONIES[ceremony].action)
         return;
 
-    char key_hash[LOG_HASH_BYTES] = "";
-    if (f->audit.key_id.ptr)
-        log_user_hash(f->audit.key_id, key_hash);
+    char key_hash[LOG_HASH_BYTES];
+    char approval_hash[LOG_HASH_BYTES];
     const struct error_row *row = failure ? error_row(failure->code) : NULL;
-    /* version "00", '-', then the trace id (W3C Trace Context) */
-    const struct str trace_id = {request_traceparent(f->req) + 3, 32};
+    const char *trace = request_traceparent(f->req);
 
     LOG(row && row->status >= 500 ? LOG_WARN : LOG_INFO, CEREMONIES[ceremony].action,
         CEREMONIES[ceremony].message, LOG_S("event.outcome", failure ? "failure" : "success"),
+        LOG_I("event.duration", request_duration_ns(f->req)),
         LOG_S("bff.outcome", OUTCOME_LABELS[outcome]),
         LOG_S("user.hash", f->audit.user_hash[0] ? f->audit.user_hash : NULL),
-        LOG_S("key.hash", key_hash[0] ? key_hash : NULL),
+        LOG_S("key.hash", hash_of(f->audit.key_id, key_hash)),
+        LOG_S("bff.approval.hash", hash_of(f->audit.approval, approval_hash)),
         LOG_S("operator.name", f->audit.operator_name), LOG_S("bff.note", f->audit.note),
         LOG_S("error.code", row ? row->code : NULL),
         LOG_S("error.reason", failure ? failure->reason : NULL),
-        LOG_S("http.request.id", request_id(f->req)), LOG_STR("trace.id", trace_id));
+        LOG_S("http.request.id", request_id(f->req)),
+        LOG_STR("trace.id", traceparent_trace_id(trace)),
+        LOG_STR("span.id", traceparent_span_id(trace)));
 }
 
 static void end_with_failure(struct flow *f, enum err code)

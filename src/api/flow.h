@@ -57,6 +57,7 @@ struct audit {
     struct str user_id; /* set by flow_user() alone; only its hash is written */
     char user_hash[LOG_HASH_BYTES];
     struct str key_id;         /* hashed before it is written */
+    struct str approval;       /* canonical approval data; likewise */
     const char *note;          /* literal or NULL: what the app must not see, "decoy" */
     const char *operator_name; /* name of the operator's key or NULL */
 };

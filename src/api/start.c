@@ -77,6 +77,8 @@ static enum err read_approval(struct flow *f, struct start *s)
     struct approval_problem problem;
     const enum err e =
         approval_canonical(s->in.approval_data, f->arena, &s->approval_data, &problem);
+    if (e == ERR_OK)
+        f->audit.approval = s->approval_data;
     if (e != ERR_INVALID_REQUEST)
         return e;
     const struct str member = str_of(problem.member);

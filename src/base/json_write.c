@@ -97,6 +97,24 @@ static size_t plain_length(struct str text)
     return n;
 }
 
+/* Line and paragraph separator, which some readers take for the end of a line, and what makes text
+ * read in another order than it is written: U+200B to U+200F, U+2028 to U+202E, U+2066 to U+2069.
+ */
+static bool misleads(const unsigned char c[3])
+{
+    if (c[0] != 0xE2)
+        return false;
+    if (c[1] == 0x80)
+        return (c[2] >= 0x8B && c[2] <= 0x8F) || (c[2] >= 0xA8 && c[2] <= 0xAE);
+    return c[1] == 0x81 && c[2] >= 0xA6 && c[2] <= 0xA9;
+}
+
+static void append_long_escape(struct buf *out, const unsigned char c[3])
+{
+    const unsigned code = (c[0] & 0x0FU) << 12 | (c[1] & 0x3FU) << 6 | (c[2] & 0x3FU);
+    buf_printf(out, "\\u%04x", code);
+}
+
 /* Writes the first character of text, which does not stand for itself; returns its length. */
 static size_t append_special(struct buf *out, struct str text)
 {
@@ -113,6 +131,8 @@ static size_t append_special(struct buf *out, struct str text)
     const unsigned char second = (unsigned char)text.ptr[1];
     if (c == 0xC2 && second < 0xA0)
         append_escape(out, second);
+    else if (n == 3 && misleads((const unsigned char *)text.ptr))
+        append_long_escape(out, (const unsigned char *)text.ptr);
     else
         buf_append(out, (struct str){text.ptr, n});
     return n;

@@ -142,6 +142,11 @@ void log_set_level(enum log_level level)
     atomic_store_explicit(&logger.level, (int)level, memory_order_relaxed);
 }
 
+enum log_level log_level(void)
+{
+    return (enum log_level)atomic_load_explicit(&logger.level, memory_order_relaxed);
+}
+
 uint64_t log_dropped(void)
 {
     return atomic_load_explicit(&logger.dropped, memory_order_relaxed);

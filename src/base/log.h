@@ -59,6 +59,8 @@ bool log_enabled(enum log_level level);
 void log_set_level(enum log_level level);
 void log_write(enum log_level level, const char *action, const char *message,
                const struct log_field *fields, size_t count);
+enum log_level log_level(void);
+const char *log_level_name(enum log_level level);
 uint64_t log_dropped(void);
 bool log_level_parse(struct str text, enum log_level *ret);
 

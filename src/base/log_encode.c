@@ -2,10 +2,15 @@
  * The two forms of a log line. Both are one line whatever bytes the fields hold. */
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log_events.h"
 #include "base/log_internal.h"
 
 /* Kept free behind the last field, for the mark of a cut line and its end. */
 enum { TAIL_BYTES = 64 };
+
+#define EVERY_LINE                                                                                 \
+    ",\"ecs.version\":\"8.11.0\",\"service.name\":\"biometrics-bff\",\"service.version\":"         \
+    "\"" BFF_VERSION "\""
 
 static const struct level_row {
     const char *name;
@@ -17,6 +22,11 @@ static const struct level_row {
     [LOG_WARN] = {"warn", "WARN ", "\x1b[33m"},
     [LOG_ERROR] = {"error", "ERROR", "\x1b[31m"},
 };
+
+const char *log_level_name(enum log_level level)
+{
+    return levels[level].name;
+}
 
 bool log_level_parse(struct str text, enum log_level *ret)
 {
@@ -70,9 +80,12 @@ void log_encode_json(struct buf *out, const struct log_line *line)
     jw_member(&w, "@timestamp", str_of(time));
     jw_member(&w, "log.level", str_of(levels[line->level].name));
     jw_member(&w, "message", str_of(line->message));
-    jw_member(&w, "event.action", str_of(line->action));
-    jw_member(&w, "service.name", STR("biometrics-bff"));
-    jw_member(&w, "service.version", STR(BFF_VERSION));
+    const char *event = log_event_members(line->action);
+    if (event)
+        buf_append_z(out, event);
+    else
+        jw_member(&w, "event.action", str_of(line->action));
+    buf_append(out, STR(EVERY_LINE));
     bool cut = false;
     for (size_t i = 0; i < line->field_count; i++) {
         const size_t mark = out->len;

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/log_events.h"
 #include "commands/audit_rules.h"
 #include "commands/commands.h"
 #include "config/config.h"
@@ -54,6 +55,33 @@ static void print_metrics_page(void)
     (void)fwrite(page.ptr, 1, page.len, stdout);
 }
 
+static void print_logs_page(void)
+{
+    AUTO_BUF struct buf page;
+
+    buf_init(&page, PAGE_BYTES_MAX);
+    log_events_write_docs(&page);
+    (void)fputs(
+        "# Log events\n\n"
+        "<!-- Made by `biometrics-bff docs logs` from src/base/log_events.h. -->\n\n"
+        "One JSON object a line on standard output, with the names of the Elastic Common Schema; "
+        "text\n"
+        "for people on a terminal (`BFF_LOG_FORMAT`). Every line has `@timestamp`, `log.level`,\n"
+        "`message`, `event.action`, `event.kind`, `event.category`, `event.type`, `ecs.version`,\n"
+        "`service.name` and `service.version`; a field without a value is left out, and a line "
+        "that\n"
+        "would be longer than 8 KiB has `log.truncated` instead of what did not fit. "
+        "`event.duration`\n"
+        "is in nanoseconds. `user.hash`, `key.hash` and `bff.approval.hash` are the first 12 bytes "
+        "of an\n"
+        "HMAC-SHA-256 with a key derived from the first sealing key: the same for all replicas "
+        "that\n"
+        "share it. Each ceremony ends in exactly one `ceremony.*` line; `span.id` is unique to a\n"
+        "request and joins it with the access line.\n\n",
+        stdout);
+    (void)fwrite(page.ptr, 1, page.len, stdout);
+}
+
 static void print_resilience_page(void)
 {
     AUTO_BUF struct buf page;
@@ -93,6 +121,7 @@ static const struct {
     {"config", print_config_page},
     {"config-schema", print_config_schema},
     {"errors", print_errors_page},
+    {"logs", print_logs_page},
     {"metrics", print_metrics_page},
     {"resilience", print_resilience_page},
 };
@@ -105,7 +134,8 @@ int command_docs(const struct invocation *in)
             return EXIT_GOOD;
         }
     }
-    (void)fputs("usage: biometrics-bff docs audit|config|config-schema|errors|metrics|resilience\n",
-                stderr);
+    (void)fputs(
+        "usage: biometrics-bff docs audit|config|config-schema|errors|logs|metrics|resilience\n",
+        stderr);
     return EXIT_USAGE;
 }

@@ -39,7 +39,7 @@ static void log_notes(const struct notes *n)
         const size_t len = strcspn(line, "\n");
         const struct str text = {line, len};
         const enum log_level level = str_starts_with(text, STR("note:")) ? LOG_INFO : LOG_WARN;
-        LOG(level, "config.note", "A setting deserves attention", LOG_STR("config.note", text));
+        LOG(level, "config.note", "A setting deserves attention", LOG_STR("bff.config_note", text));
         line += line[len] == '\n' ? len + 1 : len;
     }
 }
@@ -71,6 +71,19 @@ static int64_t sooner(int64_t a_ms, int64_t b_ms)
     return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
 }
 
+/* In the words of a person on the machine: SIGUSR1: how are you? SIGUSR2: tell more, or again no
+ * more than before. False: it is another signal. */
+static bool answer_signal(struct service *s, int signal_number)
+{
+    if (signal_number == SIGUSR1)
+        service_log_state(s);
+    else if (signal_number == SIGUSR2)
+        telemetry_toggle_level(service_settings(s)->config->log_level);
+    else
+        return false;
+    return true;
+}
+
 /* Waits for a signal that ends the service; does meanwhile what a SIGHUP or a file that has changed
  * asks for. */
 static int serve_until_signal(struct serving *s)
@@ -84,7 +97,8 @@ static int serve_until_signal(struct serving *s)
         watchdog_look(&s->watchdog, s->service);
         if (signal_number == SIGIO)
             file_watch_woken(s->watch);
-        else if (signal_number != SIGHUP && signal_number != 0)
+        else if (signal_number != SIGHUP && signal_number != 0 &&
+                 !answer_signal(s->service, signal_number))
             return signal_number;
         const bool asked = signal_number == SIGHUP;
         if ((asked || file_watch_changed(s->watch)) && !process_end_is_pending())
@@ -111,7 +125,8 @@ static int wait_for_end(struct serving *s, int64_t wait_ms)
         watchdog_look(&s->watchdog, s->service);
         if (signal_number == SIGHUP)
             reload_ignore();
-        else if (signal_number != 0 && signal_number != SIGIO)
+        else if (signal_number != 0 && signal_number != SIGIO &&
+                 !answer_signal(s->service, signal_number))
             return signal_number;
     }
 }

@@ -3,6 +3,7 @@
  * given inside start() is picked up when start() returns; a later one resumes the connection. */
 #include <assert.h>
 
+#include "base/clock.h"
 #include "net/http_server_int.h"
 
 /* ---- reading */
@@ -73,6 +74,11 @@ struct ip request_client_ip(const struct request *req)
 int64_t request_deadline_ms(const struct request *req)
 {
     return req->deadline_ms;
+}
+
+int64_t request_duration_ns(const struct request *req)
+{
+    return (clock_mono_us() - req->started_us) * 1000;
 }
 
 int64_t request_started_wall_ms(const struct request *req)

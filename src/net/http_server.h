@@ -116,6 +116,7 @@ const char *request_traceparent(const struct request *req);
 struct ip request_client_ip(const struct request *req);
 int64_t request_deadline_ms(const struct request *req); /* monotonic, on the loop's clock */
 int64_t request_started_wall_ms(const struct request *req);
+int64_t request_duration_ns(const struct request *req); /* so far */
 
 /* ---- ending a request */
 /* Adds a field to the answer; value is copied. */

@@ -31,6 +31,8 @@ enum {
     ERROR_LABELS_MAX = ERR_COUNT + 1,
     WORKER_LABELS = 64,
     WORKER_LABEL_BYTES = 4,
+    FIELDS_OF_ALL = 12,
+    USER_AGENT_BYTES_MAX = 256,
 };
 
 /* Filled once at start, before any thread. */
@@ -141,24 +143,35 @@ static enum log_level level_of(const struct request *req, int status)
     return quiet ? LOG_DEBUG : LOG_INFO;
 }
 
+/* As much of it as tells one client from another. */
+static struct str user_agent_of(const struct request *req)
+{
+    struct str text = request_header(req, "User-Agent");
+    if (text.len > USER_AGENT_BYTES_MAX)
+        text.len = USER_AGENT_BYTES_MAX;
+    return text;
+}
+
 static void write_line(const struct request *req, enum log_level level, const struct outcome *o,
                        int64_t duration_us)
 {
     char client[IP_TEXT_BYTES];
     ip_format(&req->client, client);
-    struct log_field fields[11 + NOTES_MAX] = {
+    struct log_field fields[FIELDS_OF_ALL + NOTES_MAX] = {
         LOG_S("http.request.method", http_method_name(req->method)),
         LOG_S("url.path", req->match.route ? req->match.route->path : NULL),
         LOG_I("http.response.status_code", o->status),
         LOG_I("event.duration", duration_us * 1000),
         LOG_S("http.request.id", req->id),
         LOG_S("client.ip", client),
+        LOG_STR("user_agent.original", user_agent_of(req)),
         LOG_STR("trace.id", traceparent_trace_id(req->traceparent)),
+        LOG_STR("span.id", traceparent_span_id(req->traceparent)),
         LOG_S("listener", req->server->options.name),
         LOG_S("error.code", o->code == ERR_OK ? NULL : error_labels[o->code]),
         LOG_S("error.reason", o->reason),
     };
-    size_t count = 10;
+    size_t count = FIELDS_OF_ALL;
     for (size_t i = 0; i < req->note_count; i++)
         fields[count++] = (struct log_field)LOG_STR(req->notes[i].name, req->notes[i].text);
     log_write(level, "http.request", "request served", fields, count);

@@ -6,14 +6,7 @@
 
 #include "base/crypto.h"
 
-enum {
-    REQUEST_ID_MAX = 128,
-    TRACE_ID_AT = 3,
-    SPAN_ID_AT = 36,
-    SPAN_ID_CHARS = 16,
-    FLAGS_AT = 53,
-    FLAGS_CHARS = 2
-};
+enum { REQUEST_ID_MAX = 128, TRACE_ID_AT = 3, SPAN_ID_AT = 36, FLAGS_AT = 53, FLAGS_CHARS = 2 };
 
 bool request_id_is_valid(struct str id)
 {

@@ -59,7 +59,7 @@ def test_sockets_are_taken_by_name(activated, listening):
     service = activated("management:public", management, public, BFF_LISTEN="127.0.0.1:1")
     assert service.address("public")[1] == port_of(public)
     assert service.address("management")[1] == port_of(management)
-    assert service.wait_event("listener.ready", listener="public")["listener.inherited"] is True
+    assert service.wait_event("listener.ready", listener="public")["bff.inherited"] is True
     assert start(service).status == 200
     assert service.management().get("/readyz").status == 200
 
@@ -75,7 +75,7 @@ def test_without_names_of_ours_the_order_counts(activated, listening, names):
 def test_what_was_not_handed_over_is_opened(activated, listening):
     public = listening()
     service = activated("public", public)
-    assert service.wait_event("listener.ready", listener="management")["listener.inherited"] is False
+    assert service.wait_event("listener.ready", listener="management")["bff.inherited"] is False
     assert service.management().get("/readyz").status == 200
 
 

@@ -71,7 +71,7 @@ def test_at_its_most_the_service_sheds_and_stays_below_the_limit_of_its_cgroup(
     service = bff(emulator, wrap=group.wrap, BFF_HEADER_TIMEOUT_MS=60000, BFF_BODY_TIMEOUT_MS=60000,
                   BFF_UPSTREAM_MAX_CONNECTIONS=2000,
                   **UNLIMITED)
-    note = next(line["config.note"] for line in service.events("config.note") if "memory limit" in line["config.note"])
+    note = next(line["bff.config_note"] for line in service.events("config.note") if "memory limit" in line["bff.config_note"])
     assert f"for the memory limit of {mib * MIB} bytes" in note and "BFF_MAX_CONNECTIONS from 10000 to " in note
     most = int(note.partition("BFF_MAX_CONNECTIONS from 10000 to ")[2].partition(",")[0])
 

@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from faults import page as faults_page  # noqa: E402 after the path is set
 
-PAGES = {**{name: f"{name}.md" for name in ("audit", "config", "errors", "metrics", "resilience")},
+PAGES = {**{name: f"{name}.md" for name in ("audit", "config", "errors", "logs", "metrics", "resilience")},
          "config-schema": "config.schema.json"}
 
 

@@ -17,7 +17,7 @@
 enum { READ_MAX = 64 << 20 };
 
 static const uint8_t hash_key[32] = {1, 2, 3};
-static const struct json_limits limits = {.bytes_max = 8192, .depth_max = 1, .values_max = 100};
+static const struct json_limits limits = {.bytes_max = 8192, .depth_max = 2, .values_max = 100};
 static int pipe_fds[2];
 
 static void setup(void)
@@ -106,6 +106,8 @@ START_TEST(json_line)
     ck_assert_str_is(buf_str(&out),
                      "{\"@timestamp\":\"2026-11-22T10:00:00.123Z\",\"log.level\":\"warn\","
                      "\"message\":\"Request served\",\"event.action\":\"http.request\","
+                     "\"event.kind\":\"event\",\"event.category\":[\"web\"],"
+                     "\"event.type\":[\"access\"],\"ecs.version\":\"8.11.0\","
                      "\"service.name\":\"biometrics-bff\",\"service.version\":\"" BFF_VERSION "\","
                      "\"url.path\":\"/v1/\\\"x\\\"\\n\\u001b[31m\xef\xbf\xbd\","
                      "\"http.response.status_code\":200,\"flag\":true,\"empty\":\"\","

@@ -38,7 +38,7 @@ class Answer:
 
 class Client:
     """Requests to one listener. Each goes over a connection of its own unless keep_alive is set.
-    on_answer looks at every answer before the caller gets it."""
+    on_answer looks at every answer, with method and path, before the caller gets it."""
 
     def __init__(self, host, port, keep_alive=False, tls=None, timeout_s=_TIMEOUT_S,
                  on_answer=None):
@@ -84,7 +84,7 @@ class Client:
             came = connection.getresponse()
             answer = Answer(came.status, came.headers, came.read())
             if self._on_answer:
-                self._on_answer(answer)
+                self._on_answer(answer, method, path)
             return answer
         except BaseException:
             self.close()

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The service: the process, its listeners, its log lines, its metrics."""
-import json
 import re
 
-from . import canaries, loop_lag
+from . import canaries, events, loop_lag
 from .http import Client
 from .paths import SERVICE
 from .process import Process
@@ -30,6 +29,7 @@ class Service(Process):
                  name="biometrics-bff", wrap=None, pass_fds=()):
         settings = {**DEFAULTS, **(upstream.config() if upstream else {}), **(config or {})}
         self.settings = {key: str(value) for key, value in settings.items() if value is not None}
+        self.answered = []  # ceremonies that its clients saw succeed; see events.check_audit
         argv = [SERVICE, *arguments]
         super().__init__(wrap(argv) if wrap else argv, directory, env=self.settings, name=name,
                          pass_fds=pass_fds)
@@ -45,9 +45,8 @@ class Service(Process):
         super().assert_clean(status, expected)
         canaries.check_text(self.output, self.settings, "the log")
         if self.settings["BFF_LOG_FORMAT"] == "json":
-            for line in self.lines:
-                if line.startswith("{"):
-                    json.loads(line, object_pairs_hook=_unique_members)
+            talkative = self.settings.get("BFF_LOG_LEVEL", "info") in ("debug", "info")
+            events.check(self.lines, self.answered, talkative)
 
     # ---- log ----
 
@@ -77,8 +76,10 @@ class Service(Process):
     def _client(self, listener, options):
         return Client(*self.address(listener), on_answer=self._check_answer, **options)
 
-    def _check_answer(self, answer):
+    def _check_answer(self, answer, method, path):
         canaries.check_answer(answer, self.settings)
+        if 200 <= answer.status < 300 and events.is_audited(method, path):
+            self.answered.append((method, path, answer.headers["X-Request-Id"]))
 
     def client(self, **options):
         return self._client("public", options)
@@ -118,9 +119,3 @@ class Service(Process):
 
     def wait_metric(self, minimum, name, **labels):
         until(lambda: self.metric(name, **labels) >= minimum, f"{name} {labels} >= {minimum}")
-
-
-def _unique_members(pairs):
-    names = [name for name, _ in pairs]
-    assert len(names) == len(set(names)), f"a log line has a member twice: {names}"
-    return dict(pairs)
