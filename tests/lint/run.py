@@ -15,6 +15,7 @@ import layers
 import openapi_lint
 import scripts
 import size
+import telemetry_names
 import unused_exports
 import words
 
@@ -41,6 +42,7 @@ def lints(build):
         "headers alone": lambda: headers_alone.check(ROOT, build),
         "unused exports": lambda: unused_exports.check(ROOT, build),
         "generated docs": lambda: generated_docs.check(ROOT, build),
+        "telemetry names": lambda: telemetry_names.check(ROOT),
         "openapi": lambda: openapi_lint.check(ROOT),
         "clang-tidy": lambda: c_tidy.check(ROOT, build),
     }

@@ -15,6 +15,7 @@ import layers
 import openapi_lint
 import scripts
 import size
+import telemetry_names
 import unused_exports
 import words
 
@@ -32,6 +33,38 @@ def tree(**contents):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         yield root
+
+
+class TelemetryNames(unittest.TestCase):
+    FILES = {
+        "src__observe__metrics_h": 'X(M_A, "bff_a_total", METRIC_COUNTER, "", "") \\\n  X(M_B, "bff_b_seconds", METRIC_HISTOGRAM, "", "")\n',
+        "src__base__log_events_h": 'X("a.b", event, web, info, "", "") \\\n X("log.dropped", event, process, info, "", "")\n',
+        "src__api__flow_h": "", "src__api__a_c": 'LOG(x ? LOG_INFO : LOG_WARN, "a.b", "Text", LOG_S("c.d", e));\n',
+        "docs__metrics_md": "| `bff_a_total` |\n| `bff_b_seconds` |\n",
+        "docs__logs_md": "| `a.b` |\n| `log.dropped` |\n",
+    }
+
+    def findings(self, **changes):
+        with tree(**{**self.FILES, **changes}) as root:
+            return "\n".join(telemetry_names.check(root))
+
+    def test_names_that_agree_pass(self):
+        self.assertEqual("", self.findings(README_md="`bff_b_seconds_bucket`, bff_a_total, bff_ca.pem, http_client_start()"))
+
+    def test_a_metric_that_does_not_exist_is_found(self):
+        for changes in ({"README_md": "see `bff_c_total`"}, {"deploy__prometheus__rules_yml": "expr: rate(bff_c_total[5m])"},
+                        {"deploy__grafana__board_json": '"expr": "sum(http_client_c_seconds_bucket)"'}):
+            with self.subTest(changes):
+                self.assertIn("no metric is called", self.findings(**changes))
+
+    def test_a_metric_without_documentation_is_found(self):
+        self.assertIn("bff_b_seconds", self.findings(docs__metrics_md="| `bff_a_total` |\n"))
+
+    def test_an_event_that_is_logged_and_not_in_the_table_is_found(self):
+        self.assertIn("x.y is no event", self.findings(src__api__b_c='LOG(LOG_INFO, "x.y", "Text");\n'))
+
+    def test_an_event_that_nothing_logs_is_found(self):
+        self.assertIn("nothing logs a.b", self.findings(src__api__a_c=""))
 
 
 class Layers(unittest.TestCase):
