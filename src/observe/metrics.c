@@ -14,6 +14,8 @@ static_assert(SERIES_MAX - SERIES_SPILL > METRIC_COUNT * 2, "catch-all series al
 static_assert(METRIC_LABEL_VALUES_MAX <= 256, "a label index has 8 bits in the key");
 
 struct registry metrics_registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
+/* Of one counter that shows from the start. */
+enum { SHOWN_SERIES_MAX = 40 };
 static const double seconds_bounds[METRIC_BUCKETS] = METRIC_SECONDS_BUCKETS;
 static const double fine_bounds[METRIC_BUCKETS] = METRIC_FINE_BUCKETS;
 
@@ -73,6 +75,31 @@ void metric_label_values(enum metric m, const char *label, const char *const *va
     (void)pthread_mutex_unlock(&r->lock);
 }
 
+/* A rate needs two samples of a series: one that begins with its first event hides that event. So
+ * counters show from the start, but for those of very many series (and those without labels, which
+ * metrics_write() shows); "_OTHER" shows when touched. */
+static void show_counter(enum metric m)
+{
+    const struct metric_desc *desc = &metrics_registry.descs[m];
+    unsigned counts[2] = {1, 1};
+
+    if (desc->kind != METRIC_COUNTER || desc->label_count == 0 ||
+        desc->label_count > ARRAY_LEN(counts))
+        return;
+    for (size_t i = 0; i < desc->label_count; i++) {
+        const struct metric_label *label = &desc->labels[i];
+        counts[i] = (unsigned)label->count;
+        if (counts[i] > 0 && strcmp(label->values[counts[i] - 1], "_OTHER") == 0)
+            counts[i]--;
+    }
+    if (counts[0] * counts[1] > SHOWN_SERIES_MAX)
+        return;
+    for (unsigned a = 0; a < counts[0]; a++) {
+        for (unsigned b = 0; b < counts[1]; b++)
+            metric_add(m, a, b, 0);
+    }
+}
+
 bool metrics_start(void)
 {
     struct registry *r = &metrics_registry;
@@ -80,7 +107,11 @@ bool metrics_start(void)
     metrics_describe();
     r->started = true;
     (void)pthread_mutex_unlock(&r->lock);
-    return metrics_thread_join();
+    if (!metrics_thread_join())
+        return false;
+    for (unsigned m = 0; m < METRIC_COUNT; m++)
+        show_counter((enum metric)m);
+    return true;
 }
 
 void metrics_stop(void)

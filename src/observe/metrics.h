@@ -172,7 +172,7 @@ void metric_set(enum metric m, unsigned a, int64_t value);
  * 32. */
 void metric_on_scrape(enum metric m, unsigned a, double (*read)(void *arg), void *arg);
 /* Prometheus text exposition format 0.0.4; series that were never touched are left out, but
- * counters without labels. */
+ * counters of few series. */
 void metrics_write(struct buf *out);
 /* Markdown table for docs/metrics.md. */
 void metrics_write_docs(struct buf *out);
