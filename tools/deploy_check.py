@@ -13,7 +13,7 @@ import traceback
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "e2e")]
 
-from deploy import compose, helm, prometheus, proxies, units  # noqa: E402 after the path is set
+from deploy import compose, dashboard, helm, prometheus, prometheus_live, proxies, units  # noqa: E402 after the path is set
 from deploy.context import Context, Found  # noqa: E402
 from harness.paths import BUILD  # noqa: E402
 
@@ -29,6 +29,8 @@ STEPS = [
     ("compose file", compose.check),
     ("prometheus lint", prometheus.lint_step),
     ("promtool", prometheus.check),
+    ("dashboard lint", dashboard.lint_step),
+    ("prometheus with requests", prometheus_live.check),
     ("nginx -t", proxies.nginx_syntax),
     ("haproxy -c", proxies.haproxy_syntax),
     ("nginx with requests", proxies.nginx),

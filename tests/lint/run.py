@@ -19,6 +19,9 @@ import telemetry_names
 import unused_exports
 import words
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from deploy import dashboard, prometheus  # noqa: E402 after the path is set
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
@@ -44,6 +47,8 @@ def lints(build):
         "generated docs": lambda: generated_docs.check(ROOT, build),
         "telemetry names": lambda: telemetry_names.check(ROOT),
         "openapi": lambda: openapi_lint.check(ROOT),
+        "alerts": lambda: prometheus.lint(ROOT),
+        "dashboard": lambda: dashboard.lint(ROOT),
         "clang-tidy": lambda: c_tidy.check(ROOT, build),
     }
 
