@@ -101,6 +101,8 @@ ROWS = [
         graph("Breaker transitions", "", (rate("bff_upstream_breaker_transitions_total", "to"), "to {{to}}"), unit="ops"),
         graph("Token fetches by result", "", (rate("bff_token_fetch_total", "client, result"), "{{client}}: {{result}}"),
               (rate("bff_token_alarm_total", "client, status"), "{{client}}: refused with {{status}}"), unit="ops"),
+        graph("Client certificate", "How long the certificate that names us to the vendor (tls_client_auth) is still good; no data without one.",
+              (f"(bff_client_certificate_expiry_timestamp_seconds{{{J}}} > 0) - time()", "{{instance}}"), unit="s"),
         graph("Key set fetches by result", "", (rate("bff_jwks_fetch_total", "result"), "{{result}}"),
               (rate("bff_jwks_keys_refused_total", "reason"), "key refused: {{reason}}"), unit="ops"),
         graph("Names and addresses", "Addresses of the vendor's hosts by state, when they are names.",

@@ -137,7 +137,8 @@ class Stage:
 
     def watch(self, root):
         targets = ["{}:{}".format(*service.address("management")) for service in (self.busy, self.other)]
-        return self._keep(Prometheus(self._folder("prometheus"), root, targets))
+        self.prometheus = self._keep(Prometheus(self._folder("prometheus"), root, targets))
+        return self.prometheus
 
     def phone(self, service=None):
         return Phone(service or self.busy, self.emulator)
@@ -169,6 +170,16 @@ def callers_misbehave(stage):
         pass
     for _ in range(3):
         phone.api.get("/v1/session", token="a.b.c")
+
+
+def vendor_fails_once(stage):
+    """An increase needs two samples of a series, and one of a histogram begins with its first event."""
+    for status in (403, 503):
+        stage.emulator.fault("start", status=status)
+        stage.phone().start()
+    failures = 'sum(http_server_request_duration_seconds_count{http_response_status_code=~"5.."}) >= 2'
+    until(lambda: stage.prometheus.ask(failures),
+          "both failures are scraped")
 
 
 def vendor_misbehaves(stage):
@@ -258,7 +269,7 @@ def check(context):
         stage.waiting.answer()
         server = stage.watch(context.root)
         until(lambda: server.ask("sum(up)") == [2.0], "both services are scraped")
-        for act in (whole_stories, callers_misbehave, vendor_misbehaves, reloads):
+        for act in (whole_stories, callers_misbehave, vendor_fails_once, vendor_misbehaves, reloads):
             act(stage)
         with Calm(stage):
             answer_all(server, context.root)
