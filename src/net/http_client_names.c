@@ -274,10 +274,12 @@ void client_call_ended(struct call *call, enum call_result result)
     const bool answered = result == CALL_ANSWERED || result == CALL_BAD_ANSWER;
     long connects = 0;
 
-    /* Answers matter only where there was a failure before. */
     if (!c->names || !call->easy || call->sends == 0 || (answered && !c->names->suspects))
         return;
     const struct ip ip = address_of(call);
+    /* Answers matter only where there was a failure before, and reports take a lock. */
+    if (answered && !names_suspect(c->names, &ip))
+        return;
     (void)curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &connects);
     if (!answered)
         report(c, &ip, ADDRESS_ANSWER_FAILED);

@@ -16,7 +16,7 @@
 
 /* getaddrinfo() keeps answers of 64 KiB on its stack, and modules of nsswitch.conf have their own.
  */
-enum { THREAD_STACK_BYTES = 512 * 1024 };
+enum { THREAD_STACK_BYTES = 512 * 1024, HEALTH_PUBLISH_MS = 100 };
 
 /* ---- one lookup */
 
@@ -90,6 +90,27 @@ static int64_t next_up_ms(const struct name_record *record, int64_t now_ms, int6
     return until_ms;
 }
 
+/* An address that comes and goes is news ten times a second at most: each makes all clients hand
+ * their addresses to libcurl. */
+static void publish_health(struct resolver *r, int64_t now_ms)
+{
+    if (!r->health_due && now_ms < r->health_next_ms)
+        (void)pthread_cond_broadcast(&r->wake);
+    r->health_due = true;
+    if (now_ms < r->health_next_ms)
+        return;
+    r->health_next_ms = now_ms + HEALTH_PUBLISH_MS;
+    resolver_publish(r);
+}
+
+static int64_t next_due_ms(const struct host *h, int64_t now_ms, int64_t until_ms)
+{
+    const struct resolver *r = h->resolver;
+    const int64_t up_ms = next_up_ms(&h->record, now_ms, until_ms);
+
+    return r->health_due && r->health_next_ms < up_ms ? r->health_next_ms : up_ms;
+}
+
 static void rest(struct host *h)
 {
     struct resolver *r = h->resolver;
@@ -99,10 +120,13 @@ static void rest(struct host *h)
         name_record_next_ms(&h->record, &r->options.limits, now_ms, (uint64_t)clock_mono_us());
 
     while (!is_over(h) && now_ms < next_ms) {
-        sleep_until(r, next_up_ms(&h->record, now_ms, next_ms));
+        sleep_until(r, next_due_ms(h, now_ms, next_ms));
         now_ms = clock_mono_ms();
-        if (!r->stopping)
-            resolver_count_addresses(r, now_ms);
+        if (r->stopping)
+            break;
+        resolver_count_addresses(r, now_ms);
+        if (r->health_due)
+            publish_health(r, now_ms);
     }
 }
 
@@ -356,10 +380,11 @@ void resolver_report(struct resolver *r, const struct ip *ip, enum address_event
             resolver_log_address(h, a, address_is_down(a, now_ms), now_ms);
         publish = publish || turned || was_suspect != address_is_suspect(a);
     }
-    if (publish) {
+    if (publish)
         resolver_count_addresses(r, now_ms);
-        resolver_publish(r);
-    }
+    /* All hosts' threads may be inside lookups, so what is due does not rely on them alone. */
+    if (!r->stopping && (publish || r->health_due))
+        publish_health(r, now_ms);
     (void)pthread_mutex_unlock(&r->lock);
 }
 

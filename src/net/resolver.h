@@ -86,6 +86,8 @@ struct names *resolver_names(struct resolver *r);
 void names_unref(struct names *n); /* accepts NULL */
 /* By the URL's origin; NULL: not one of the configured. */
 const struct name *names_find(const struct names *n, const char *url);
+/* Whether its answers are worth reporting. */
+bool names_suspect(const struct names *n, const struct ip *ip);
 
 /* ---- news: on_news runs on the loop after each new snapshot */
 struct resolver_watch;

@@ -42,6 +42,8 @@ struct resolver {
     struct origin *origins;
     size_t origin_count;
     struct names *names;
+    bool health_due;        /* what is known of an address is not in names yet */
+    int64_t health_next_ms; /* no sooner is it published again */
     struct resolver_watch *watches;
     int64_t counted[ADDRESS_STATE_COUNT][NAME_CLASS_COUNT]; /* as the gauges say */
 };

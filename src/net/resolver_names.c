@@ -67,6 +67,19 @@ const struct name *names_find(const struct names *n, const char *url)
     return NULL;
 }
 
+bool names_suspect(const struct names *n, const struct ip *ip)
+{
+    for (size_t i = 0; i < n->count && n->suspects; i++) {
+        const struct name_record *r = &n->rows[i].record;
+        for (size_t k = 0; k < r->address_count; k++) {
+            const struct name_address *a = &r->addresses[k];
+            if (address_is_suspect(a) && memcmp(a->ip.bytes, ip->bytes, sizeof(ip->bytes)) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 /* ---- watches */
 
 static void free_watch(struct resolver_watch *w)
@@ -102,6 +115,7 @@ void resolver_publish(struct resolver *r)
         return;
     names_unref(r->names);
     r->names = n;
+    r->health_due = false;
     for (struct resolver_watch *w = r->watches; w; w = w->next) {
         if (w->posted || w->stopped)
             continue;

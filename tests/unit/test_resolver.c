@@ -354,6 +354,64 @@ START_TEST(reports_of_health_reach_every_reader)
 }
 END_TEST
 
+START_TEST(only_answers_of_the_address_that_failed_are_worth_reporting)
+{
+    static const struct resolver_url URLS[] = {{API, NAME_UPSTREAM, false}};
+    struct ip ip, other;
+
+    ck_assert(ip_parse(STR("203.0.113.1"), &ip) && ip_parse(STR("203.0.113.2"), &other));
+    dns_set(0, "api.example", "203.0.113.1 203.0.113.2");
+    setup(30000, 300000);
+    set_urls(URLS, 1);
+    run_until(api_is_decided);
+    struct names *n = resolver_names(bench.resolver);
+    ck_assert(!names_suspect(n, &ip) && !names_suspect(n, &other));
+    names_unref(n);
+    resolver_report(bench.resolver, &ip, ADDRESS_CONNECT_FAILED, clock_mono_ms());
+    run_until(api_is_down);
+    n = resolver_names(bench.resolver);
+    ck_assert(names_suspect(n, &ip));
+    ck_assert(!names_suspect(n, &other));
+    names_unref(n);
+    teardown();
+}
+END_TEST
+
+/* The last word reaches the readers all the same, without anybody asking for it. */
+START_TEST(an_address_that_comes_and_goes_is_seldom_news)
+{
+    enum { FLAPS = 400, MS = 50 };
+    static const struct resolver_url URLS[] = {{API, NAME_UPSTREAM, false}};
+    struct ip ip;
+
+    ck_assert(ip_parse(STR("203.0.113.1"), &ip));
+    dns_set(0, "api.example", "203.0.113.1");
+    setup(30000, 300000);
+    set_urls(URLS, 1);
+    run_until(api_is_at_1);
+    struct names *first = resolver_names(bench.resolver);
+    const struct names *last = first;
+    unsigned news = 0;
+    const int64_t now_ms = clock_mono_ms();
+    for (int i = 0; i <= FLAPS; i++) {
+        resolver_report(bench.resolver, &ip,
+                        i % 2 ? ADDRESS_ANSWERED_NEWLY : ADDRESS_CONNECT_FAILED,
+                        now_ms + i * MS / FLAPS);
+        struct names *n = resolver_names(bench.resolver);
+        news += n != last;
+        last = n;
+        names_unref(n);
+    }
+    /* The host's thread goes by the real time, which may have gone further. */
+    const int64_t took_ms = clock_mono_ms() - now_ms;
+    ck_assert_uint_ge(news, 1);
+    ck_assert_int_le(news, 2 + took_ms / 100);
+    run_until(api_is_down);
+    names_unref(first);
+    teardown();
+}
+END_TEST
+
 /* ---- readers on other threads, while addresses change and are reported */
 
 enum { REPORTS = 2000 };
@@ -403,6 +461,8 @@ int main(void)
     tcase_add_test(tests, a_host_that_is_not_wanted_any_more_ends);
     tcase_add_test(tests, an_address_that_may_not_be_called_is_refused);
     tcase_add_test(tests, reports_of_health_reach_every_reader);
+    tcase_add_test(tests, only_answers_of_the_address_that_failed_are_worth_reporting);
+    tcase_add_test(tests, an_address_that_comes_and_goes_is_seldom_news);
     tcase_add_test(tests, threads_may_report_and_read_at_any_time);
     return unit_run(tests, "resolver");
 }
