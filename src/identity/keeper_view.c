@@ -12,6 +12,9 @@
 /* Waits of a kind below KEEPER_TOKEN_COUNT are for that token, the others for a key set. */
 enum { WAIT_FOR_KID = KEEPER_TOKEN_COUNT, WAIT_FOR_NEW_KEYS };
 
+/* Each goes on with a request; a thousand of them in one turn would hold up everybody else. */
+enum { READY_PER_PASS = 32 };
+
 static bool is_for_keys(const struct keeper_wait *w)
 {
     return w->kind >= WAIT_FOR_KID;
@@ -169,8 +172,9 @@ static void deliver_ready(struct deferred *d)
 {
     struct keeper_view *v = d->arg;
 
-    /* Those that get ready meanwhile wait for the next turn. */
-    for (unsigned n = v->ready_count; n > 0 && v->ready.next != &v->ready; n--) {
+    /* Those that get ready meanwhile wait for the next pass. */
+    unsigned n = v->ready_count < READY_PER_PASS ? v->ready_count : READY_PER_PASS;
+    for (; n > 0 && v->ready.next != &v->ready; n--) {
         struct keeper_wait *w = v->ready.next;
         keeper_wait_cancel(w);
         w->on_ready(w, w->outcome);

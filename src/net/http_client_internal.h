@@ -19,7 +19,7 @@ enum {
     CONNECTION_LIFE_MAX_S = 300,
     PORT_BUCKETS = 256,
     /* Of new connections, in a turn of the loop; see http_client_pace.c. */
-    STEPS_MAX = 8,
+    STEPS_MAX = 4,
     /* Calls beyond that for which an idle connection seems to be there. */
     REUSES_MAX = 16,
 };

@@ -25,6 +25,9 @@ enum {
     NOTES_MAX = 8,
     REQUEST_ARENA_MAX_BYTES = 256 * 1024,
     ANSWER_BODY_MAX_BYTES = 1024 * 1024,
+    /* Requests that come all at once are started so many a turn, so that a turn does not last: the
+     * others' timers and answers are due, too. */
+    SERVER_STARTS_PER_TURN = 32,
     STATUS_CLIENT_LEFT = 499, /* for log and metrics only, as in nginx */
 };
 
@@ -126,6 +129,7 @@ struct request {
     void *on_gone_arg;
     bool asked_whether_gone;
     struct deferred gone_later;
+    struct deferred start_later; /* the turn had started enough of them */
     void (*on_stop)(void *arg);
     void *on_stop_arg;
     void (*on_end)(void *arg);
@@ -154,6 +158,9 @@ struct http_server {
     struct http_conn *conns;
     unsigned conn_count;
     struct http_conn *adding; /* being handed to the daemon */
+
+    unsigned starts; /* of requests, in the turn */
+    uint64_t starts_turn;
 
     struct request *free_requests;
     unsigned free_request_count;

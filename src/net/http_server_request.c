@@ -139,6 +139,7 @@ void server_resume(struct request *req)
 {
     assert(req->phase == REQUEST_ANSWERED || req->phase == REQUEST_ABANDONED);
     deferred_cancel(req->server->loop, &req->gone_later);
+    deferred_cancel(req->server->loop, &req->start_later);
     MHD_resume_connection(req->conn->mhd);
     req->server->run_daemon = true;
 }
@@ -363,6 +364,34 @@ static void start(struct request *req)
     req->match.route->start(req);
 }
 
+/* False: the turn has started so many that the others wait for the next, in their order. */
+static bool may_start(struct http_server *s)
+{
+    const uint64_t turn = loop_turn(s->loop);
+
+    if (s->starts_turn != turn) {
+        s->starts_turn = turn;
+        s->starts = 0;
+    }
+    /* At the end there is no next turn, and all are refused. */
+    return s->starts++ < SERVER_STARTS_PER_TURN || s->stopping;
+}
+
+static void on_start_later(struct deferred *d)
+{
+    struct request *req = d->arg;
+
+    if (!may_start(req->server)) {
+        loop_defer(req->server->loop, &req->start_later, on_start_later, req);
+        return;
+    }
+    start(req);
+    if (req->phase == REQUEST_STARTING)
+        req->phase = REQUEST_SUSPENDED;
+    else
+        server_resume(req);
+}
+
 static bool on_complete(struct request *req)
 {
     conn_enter(req->conn, CONN_HANDLING);
@@ -371,12 +400,14 @@ static bool on_complete(struct request *req)
         return queue_answer(req);
     }
     req->deadline_ms = loop_now_ms(req->server->loop) + req->server->options.request_timeout_ms;
-    start(req);
+    if (may_start(req->server))
+        start(req);
+    else
+        loop_defer(req->server->loop, &req->start_later, on_start_later, req);
     if (req->phase == REQUEST_ANSWERED)
         return queue_answer(req);
     if (req->phase == REQUEST_ABANDONED)
         return false;
-    assert(req->phase == REQUEST_STARTING);
     req->phase = REQUEST_SUSPENDED;
     MHD_suspend_connection(req->conn->mhd);
     return true;
@@ -421,6 +452,7 @@ void request_end(struct request *req, bool client_left)
 {
     struct http_server *s = req->server;
     deferred_cancel(s->loop, &req->gone_later);
+    deferred_cancel(s->loop, &req->start_later);
     if (req->on_end)
         req->on_end(req->on_end_arg);
     if (req->header_seen) {

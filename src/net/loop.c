@@ -18,7 +18,7 @@
 #include "net/loop_lag.h"
 
 enum {
-    EVENTS_PER_TURN = 256,
+    EVENTS_PER_TURN = 64,
     IDLE_HOOKS_MAX = 8,
     PASSES_PER_TURN = 2,
 };

@@ -23,8 +23,24 @@ static void report(struct request *req, char what)
 
 /* ---- routes */
 
+static struct {
+    uint64_t turn;
+    unsigned of_turn;
+    _Atomic unsigned most;
+} starts;
+
+unsigned fixture_starts_most(void)
+{
+    return starts.most;
+}
+
 static void sync_start(struct request *req)
 {
+    const uint64_t turn = loop_turn(request_loop(req));
+    starts.of_turn = turn == starts.turn ? starts.of_turn + 1 : 1;
+    starts.turn = turn;
+    if (starts.of_turn > starts.most)
+        starts.most = starts.of_turn;
     request_reply_static(req, 200, "text/plain", STR("hello"));
 }
 
@@ -261,6 +277,34 @@ void fixture_stop(struct fixture *f)
     close(f->options.listen_fd);
     close(f->events[0]);
     close(f->events[1]);
+}
+
+static struct {
+    struct post post;
+    pthread_mutex_t lock; /* held by who wants the loop to stand still */
+    pthread_barrier_t stands;
+} hold = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void stand_still(struct post *p)
+{
+    (void)p;
+    (void)pthread_barrier_wait(&hold.stands);
+    (void)pthread_mutex_lock(&hold.lock);
+    (void)pthread_mutex_unlock(&hold.lock);
+}
+
+void fixture_hold(struct fixture *f)
+{
+    (void)pthread_barrier_init(&hold.stands, NULL, 2);
+    (void)pthread_mutex_lock(&hold.lock);
+    loop_post(f->loop, &hold.post, stand_still);
+    (void)pthread_barrier_wait(&hold.stands);
+}
+
+void fixture_go_on(struct fixture *f)
+{
+    (void)f;
+    (void)pthread_mutex_unlock(&hold.lock);
 }
 
 char fixture_event(struct fixture *f)

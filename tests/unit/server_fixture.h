@@ -39,6 +39,11 @@ void fixture_run(struct fixture *f);
 void fixture_stop(struct fixture *f);
 /* The next event that a route reported; fails the test after 5 s. */
 char fixture_event(struct fixture *f);
+/* The loop stands still until fixture_go_on(). */
+void fixture_hold(struct fixture *f);
+void fixture_go_on(struct fixture *f);
+/* The most requests of /sync that were started in one turn of the loop. */
+unsigned fixture_starts_most(void);
 /* Drops the events that were reported so far. */
 void fixture_forget_events(struct fixture *f);
 /* Runs http_server_quiesce() on the loop's thread. */

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/crypto.h"
+#include "net/http_server_int.h"
 #include "server_fixture.h"
 #include "unit.h"
 
@@ -116,6 +117,34 @@ START_TEST(a_slow_reader_that_ended_its_side_gets_all_its_answers)
     }
     ck_assert(client_sees_end(fd));
     close(fd);
+}
+END_TEST
+
+START_TEST(a_crowd_is_started_a_few_a_turn)
+{
+    enum { CROWD = 100, LEAVE = 10 };
+    int fds[CROWD];
+
+    fixture_run(&fixture);
+    for (int i = 0; i < CROWD; i++) {
+        fds[i] = client_connect(&fixture);
+        client_send(fds[i], GET("/sync"));
+        client_read(fds[i], false, &reply);
+    }
+    fixture_hold(&fixture);
+    for (int i = 0; i < CROWD; i++)
+        client_send(fds[i], GET("/sync"));
+    /* Who leaves while his request waits to be started harms nobody. */
+    for (int i = CROWD - LEAVE; i < CROWD; i++)
+        close(fds[i]);
+    fixture_go_on(&fixture);
+    for (int i = 0; i < CROWD - LEAVE; i++) {
+        client_read(fds[i], false, &reply);
+        ck_assert_int_eq(reply.status, 200);
+        close(fds[i]);
+    }
+    ck_assert_uint_gt(fixture_starts_most(), 1);
+    ck_assert_uint_le(fixture_starts_most(), SERVER_STARTS_PER_TURN);
 }
 END_TEST
 
@@ -464,6 +493,7 @@ int main(void)
     tcase_add_test(tc, a_client_that_leaves_is_noticed_while_its_request_waits);
     tcase_add_test(tc, a_client_that_ends_its_side_gets_its_answers_and_the_connection_ends);
     tcase_add_test(tc, a_slow_reader_that_ended_its_side_gets_all_its_answers);
+    tcase_add_test(tc, a_crowd_is_started_a_few_a_turn);
     tcase_add_test(tc, half_a_request_line_and_the_end_in_one_are_not_waited_for);
     tcase_add_test(tc, an_old_client_that_ends_its_side_counts_as_gone);
     tcase_add_test(tc, an_answer_for_a_client_that_left_goes_nowhere_and_harms_nobody);
