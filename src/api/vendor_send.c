@@ -59,6 +59,7 @@ static enum err put_on_wire(struct vendor_send *s, struct str authorization)
     s->pending = http_client_start(s->app->client, &request, on_answer, s);
     if (!s->pending)
         return ERR_NO_MEMORY;
+    s->begun_ms = loop_now_ms(s->app->loop);
     s->has_permit = false; /* this call took it */
     return ERR_PENDING;
 }
@@ -178,14 +179,24 @@ static bool goes_on(struct vendor_send *s, enum failure_kind kind, const struct 
     return false;
 }
 
+/* Waiting for a token of ours may have left a call no time: that says nothing about the vendor. */
+static bool had_no_chance(const struct vendor_send *s, enum failure_kind kind)
+{
+    return kind == FAILURE_LATE_UNSENT && s->deadline_ms - s->begun_ms < VENDOR_REPEAT_LEAST_MS;
+}
+
 static void on_answer(void *arg, const struct call_answer *answer)
 {
     struct vendor_send *s = arg;
     const enum failure_kind kind = failure_kind_of(s->call, answer);
 
+    const int64_t now_ms = loop_now_ms(s->app->loop);
+
     s->pending = NULL;
-    outbound_report(s->app->outbound, &s->permit, kind, answer->retry_after_s,
-                    loop_now_ms(s->app->loop));
+    if (had_no_chance(s, kind))
+        outbound_give_back(s->app->outbound, &s->permit, now_ms);
+    else
+        outbound_report(s->app->outbound, &s->permit, kind, answer->retry_after_s, now_ms);
     if (!goes_on(s, kind, answer))
         finish_with(s, kind, answer);
 }

@@ -42,6 +42,7 @@ struct vendor_send { /* embedded in its owner */
         slot; /* whose token of ours; a reload may bring admin credentials meanwhile */
 
     struct call *pending;
+    int64_t begun_ms; /* when it was given to the client */
     struct keeper_wait wait;
     uint64_t generation;         /* of our token, as sent last */
     uint64_t refused_generation; /* of the token that was renewed for this call; 0: none */

@@ -322,6 +322,24 @@ START_TEST(no_repeat_that_the_deadline_would_cut)
 }
 END_TEST
 
+START_TEST(a_call_that_our_token_left_no_time_says_nothing_about_the_vendor)
+{
+    static const int LEFT_MS[] = {-1, 0};
+    for (size_t i = 0; i < ARRAY_LEN(LEFT_MS); i++) {
+        rig.given_back = 0;
+        rig.reported = FAILURE_NONE;
+        rig.has_token = false;
+        begin(VENDOR_START, VENDOR_TOKEN_CLIENT);
+        sending.deadline_ms = loop_now_ms(rig.app.loop) + VENDOR_REPEAT_LEAST_MS + LEFT_MS[i];
+        rig_token_arrives(ERR_OK);
+        rig_break(CALL_TIMED_OUT, false);
+        expect(ERR_UPSTREAM_TIMEOUT, 0);
+        ck_assert_uint_eq(rig.given_back, LEFT_MS[i] < 0);
+        ck_assert_int_eq(rig.reported, LEFT_MS[i] < 0 ? FAILURE_NONE : FAILURE_LATE_UNSENT);
+    }
+}
+END_TEST
+
 START_TEST(a_pause_ends_with_the_one_who_waits)
 {
     begin(VENDOR_DELETE, VENDOR_TOKEN_USER);
@@ -418,6 +436,7 @@ int main(void)
     tcase_add_test(t, what_may_have_run_once_may_have_run);
     tcase_add_test(t, no_budget_no_repeat);
     tcase_add_test(t, no_repeat_that_the_deadline_would_cut);
+    tcase_add_test(t, a_call_that_our_token_left_no_time_says_nothing_about_the_vendor);
     tcase_add_test(t, a_pause_ends_with_the_one_who_waits);
     tcase_add_test(t, a_cancelled_call_is_not_reported);
     tcase_add_test(t, a_permit_taken_ahead_goes_back_when_nothing_is_sent);
