@@ -11,12 +11,15 @@ static int seconds_up(int64_t ms)
     return s < 1 ? 1 : (int)s;
 }
 
-/* ---- rates: level counts in 1/period_ms of a token, so that count tokens a period refill exactly
- */
+/* ---- rates: level counts in 1/period_ms of a token, so that count tokens a period refill exactly.
+ * A reload may bring another period. */
+
+#define AT_MS_MASK ((UINT64_C(1) << 48) - 1)
 
 struct rate_bucket {
     int64_t level;
-    int64_t at_ms;
+    uint64_t at_ms : 48;
+    uint64_t period_s : 16;
 };
 _Static_assert(sizeof(struct rate_bucket) == STORE_RATE_BYTES, "value size of the rate tables");
 
@@ -26,21 +29,31 @@ struct rate_case {
     struct rate rate;
 };
 
+/* As many tokens as before, in what is now a part of one. */
+static void take_period(struct rate_bucket *bucket, const struct rate *rate)
+{
+    if (bucket->period_s == rate->period_s)
+        return;
+    bucket->level = bucket->level / (int64_t)bucket->period_s * (int64_t)rate->period_s;
+    bucket->period_s = (uint16_t)rate->period_s;
+}
+
 /* Takes a token. 0, or the time in ms until there is one. */
 static int64_t bucket_take(struct rate_bucket *bucket, const struct rate *rate, int64_t now_ms)
 {
     const int64_t period_ms = (int64_t)rate->period_s * 1000;
     const int64_t full = period_ms * rate->count;
-    int64_t elapsed_ms = now_ms - bucket->at_ms;
+    int64_t elapsed_ms = now_ms - (int64_t)bucket->at_ms;
 
     if (elapsed_ms < 0)
         elapsed_ms = 0;
     if (elapsed_ms > period_ms)
         elapsed_ms = period_ms;
+    take_period(bucket, rate);
     bucket->level += elapsed_ms * rate->count;
     if (bucket->level > full)
         bucket->level = full;
-    bucket->at_ms = now_ms;
+    bucket->at_ms = (uint64_t)now_ms & AT_MS_MASK;
     if (bucket->level < period_ms)
         return (period_ms - bucket->level + rate->count - 1) / rate->count;
     bucket->level -= period_ms;
@@ -65,7 +78,9 @@ static enum err rate_check(struct store *s, const struct rate_case *c, struct st
     if (!there && table_add(&look, &key, now_ms, expires_ms)) {
         there = true;
         *(struct rate_bucket *)look.value =
-            (struct rate_bucket){.level = period_ms * c->rate.count, .at_ms = now_ms};
+            (struct rate_bucket){.level = period_ms * c->rate.count,
+                                 .at_ms = (uint64_t)now_ms & AT_MS_MASK,
+                                 .period_s = (uint16_t)c->rate.period_s};
     }
     int64_t wait_ms = 0;
     if (there) {

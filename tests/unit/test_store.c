@@ -296,6 +296,30 @@ START_TEST(other_limits_hold_at_once_and_what_was_counted_stays)
 }
 END_TEST
 
+/* A reload from "10/s" to "600/h", and back: who has called before keeps what he had left. */
+START_TEST(another_period_takes_nothing_from_who_has_called_before)
+{
+    struct config config = BASE;
+    const int64_t now_ms = INT64_C(1) << 30;
+    int retry_s = 0;
+
+    config.rate_per_user = (struct rate){10, 1};
+    struct store *s = store_of(&config);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(store_rate_user(s, STR("u"), now_ms, &retry_s), ERR_OK);
+    config.rate_per_user = (struct rate){600, 3600};
+    store_configure(s, &config);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(store_rate_user(s, STR("u"), now_ms, &retry_s), ERR_OK);
+    config.rate_per_user = (struct rate){10, 1};
+    store_configure(s, &config);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(store_rate_user(s, STR("u"), now_ms, &retry_s), ERR_OK);
+    ck_assert_int_eq(store_rate_user(s, STR("u"), now_ms, &retry_s), ERR_RATE_LIMITED);
+    store_destroy(s);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = tcase_create("store");
@@ -311,6 +335,7 @@ int main(void)
     tcase_add_test(t, a_lockout_is_for_one_pair_and_ends_when_its_retry_after_says);
     tcase_add_test(t, failures_slide_out_of_the_window);
     tcase_add_test(t, a_success_clears_and_zero_switches_off);
+    tcase_add_test(t, another_period_takes_nothing_from_who_has_called_before);
     tcase_add_test(t, other_limits_hold_at_once_and_what_was_counted_stays);
     tcase_add_test(t, limits_hold_over_all_threads);
     return unit_run(t, "store");
