@@ -199,6 +199,15 @@ void listeners_announce(const struct listeners *l)
 
 /* ---- the end */
 
+bool listeners_are_anothers(const struct listeners *l)
+{
+    for (size_t i = 0; i < LISTENER_COUNT; i++) {
+        if (i != LISTENER_MANAGEMENT && l->fds[i] >= 0 && !l->inherited[i])
+            return false;
+    }
+    return true;
+}
+
 /* The filter of a listening socket sees each segment from its TCP header on; the one that begins a
  * connection has SYN set. Closing would reset who has just connected. */
 void listeners_shut_door(const struct listeners *l)

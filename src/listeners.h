@@ -23,6 +23,8 @@ NODISCARD bool listeners_inherit(struct listeners *l, FILE *errors);
 NODISCARD bool listeners_open(struct listeners *l, const struct settings *settings, FILE *errors);
 /* A log line for each. */
 void listeners_announce(const struct listeners *l);
+/* Those of the app and the operators were all handed over. */
+bool listeners_are_anothers(const struct listeners *l);
 /* No further connection begins on our own sockets of the app and the operators; those that are
  * being made are completed and can be accepted. */
 void listeners_shut_door(const struct listeners *l);

@@ -302,10 +302,11 @@ static void quiesce(struct service *s)
     listeners_close_for_apps(&s->listeners);
 }
 
-/* A socket that was handed over is left to the next process at once. */
+/* Sockets that were handed over are left to the next process at once, unless one of ours beside
+ * them wants its time. */
 void service_shut_door(struct service *s)
 {
-    if (s->listeners.inherited[LISTENER_PUBLIC])
+    if (listeners_are_anothers(&s->listeners))
         quiesce(s);
     else
         listeners_shut_door(&s->listeners);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sockets that are handed over (as systemd does) and what the service manager is told."""
+import hashlib
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import pytest
 from harness import activate
 from harness.background import InBackground
 from harness.device import unique
+from harness.http import RawConnection
 from harness.process import EndedEarly
 from harness.service import Service
 
@@ -135,6 +137,35 @@ def test_restarts_under_load_refuse_and_lose_nothing(activated, listening, hosti
 
 
 # ---- the service manager
+
+
+def test_an_operators_socket_of_our_own_closes_without_resetting_anybody(activated, listening, tmp_path):
+    keys = tmp_path / "operators"
+    keys.write_text(f"test:{hashlib.sha256(b'operator-key').hexdigest()}\n")
+    service = activated("public", listening(), BFF_OPERATOR_LISTEN="127.0.0.1:0", BFF_OPERATOR_KEYS_FILE=keys)
+    host, port = service.address("operator")
+    asked = threading.Semaphore(0)
+
+    def operator():
+        """The statuses, until nobody can be connected to any more."""
+        statuses = []
+        while True:
+            try:
+                connection = RawConnection(host, port)
+            except OSError:
+                return statuses
+            with connection:
+                answer = connection.send("GET /nothing HTTP/1.1\r\nHost: bff\r\n\r\n").read_answer()
+                statuses.append(answer.status if answer else "cut")
+            asked.release()
+
+    operators = [InBackground(operator) for _ in range(8)]
+    for _ in range(50):
+        assert asked.acquire(timeout=20)
+    service.signal(signal.SIGTERM)
+    statuses = {status for each in operators for status in each.answer()}
+    assert service.wait() == 0
+    assert statuses <= {404, 503}, statuses
 
 
 @pytest.fixture
