@@ -63,6 +63,7 @@ static void write_record(struct buf *out, uint64_t number, const struct call_rec
     jw_member_opt(&w, "content_type", r->content_type);
     jw_member_opt(&w, "request_id", r->request_id);
     jw_member_opt(&w, "traceparent", r->traceparent);
+    jw_member_opt(&w, "certificate", r->certificate);
     jw_member_opt(&w, "tokens", r->tokens);
     write_body(&w, r->body);
     jw_object_end(&w);

@@ -20,6 +20,7 @@ struct call_record {
     bool fault;             /* a scripted fault was applied */
     uint64_t connection;
     struct str content_type, request_id, traceparent;
+    struct str certificate;  /* thumbprint of the client's; ptr NULL: it showed none */
     struct str tokens;       /* in what way the tokens of the answer are wrong; ptr NULL: right */
     const struct json *body; /* borrowed during calls_add(); NULL: none */
 };

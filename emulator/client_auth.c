@@ -116,18 +116,25 @@ static bool is_our_audience(struct call *call, struct str aud)
     return false;
 }
 
-static bool are_claims_right(struct call *call, const struct json *claims)
+/* NULL: all of them are right but for the jti. */
+static const char *claims_problem(struct call *call, const struct json *claims)
 {
     const struct str id = str_of(call->emulator->options->client_id);
     const double now = (double)call->now_s;
     double iat = 0, exp = 0;
-    return str_eq(json_string(json_member(claims, "iss")), id) &&
-           str_eq(json_string(json_member(claims, "sub")), id) &&
-           is_our_audience(call, json_string(json_member(claims, "aud"))) &&
-           json_number(json_member(claims, "iat"), &iat) &&
-           json_number(json_member(claims, "exp"), &exp) && exp > now &&
-           iat <= now + CLOCK_SKEW_S && exp - iat <= ASSERTION_LIFE_MAX_S &&
-           json_string(json_member(claims, "jti")).len > 0;
+    if (!str_eq(json_string(json_member(claims, "iss")), id))
+        return "assertion: iss is not the client";
+    if (!str_eq(json_string(json_member(claims, "sub")), id))
+        return "assertion: sub is not the client";
+    if (!is_our_audience(call, json_string(json_member(claims, "aud"))))
+        return "assertion: aud is not this endpoint";
+    if (!json_number(json_member(claims, "iat"), &iat) || iat > now + CLOCK_SKEW_S)
+        return "assertion: iat is missing or in the future";
+    if (!json_number(json_member(claims, "exp"), &exp) || exp <= now)
+        return "assertion: exp is missing or past";
+    if (exp - iat > ASSERTION_LIFE_MAX_S)
+        return "assertion: its life is too long";
+    return NULL;
 }
 
 /* False: this jti was seen before. */
@@ -140,21 +147,52 @@ static bool remember_jti(struct emulator *e, struct str jti)
     return fresh;
 }
 
-static bool is_assertion_good(struct call *call, struct str text)
+static const char *signature_problem(struct call *call, const struct jose_token *token)
+{
+    const char *wanted = call->emulator->options->assertion_alg;
+    const struct str name = json_string(json_member(token->header, "alg"));
+    const struct str signature = {(const char *)token->signature, token->signature_len};
+    enum jose_alg alg = JOSE_RS256;
+    if (!jose_alg_parse(name, &alg) || (wanted && !str_is(name, wanted)))
+        return "assertion: alg is not the registered one";
+    EVP_PKEY *key = find_key(call->emulator, json_string(json_member(token->header, "kid")));
+    const bool good = key && jose_verify(alg, key, token->input, signature);
+    EVP_PKEY_free(key);
+    if (good)
+        return NULL;
+    return key ? "assertion: the signature does not verify" : "assertion: its kid is unknown";
+}
+
+/* NULL: it proves the client, this once. */
+static const char *assertion_problem(struct call *call, struct str text)
 {
     struct jose_token token;
     if (!jose_split(text, &token))
-        return false;
-    enum jose_alg alg = JOSE_RS256;
-    const struct str signature = {(const char *)token.signature, token.signature_len};
-    EVP_PKEY *key = find_key(call->emulator, json_string(json_member(token.header, "kid")));
-    const bool good = key && jose_alg_parse(json_string(json_member(token.header, "alg")), &alg) &&
-                      jose_verify(alg, key, token.input, signature) &&
-                      are_claims_right(call, token.claims) &&
-                      remember_jti(call->emulator, json_string(json_member(token.claims, "jti")));
-    EVP_PKEY_free(key);
+        return "assertion: it cannot be read";
+    const struct str jti = json_string(json_member(token.claims, "jti"));
+    const char *problem = signature_problem(call, &token);
+    if (!problem)
+        problem = claims_problem(call, token.claims);
+    if (!problem && jti.len == 0)
+        problem = "assertion: it has no jti";
+    if (!problem && !remember_jti(call->emulator, jti))
+        problem = "assertion: its jti was used before";
     jose_finish(&token);
-    return good;
+    return problem;
+}
+
+/* ---- certificates -------------------------------------------------------------------------- */
+
+static const char *certificate_problem(struct call *call)
+{
+    struct client_cert cert = {0};
+    if (!connection_client_cert(call->connection, &cert))
+        return "certificate: none was shown";
+    if (!cert.trusted)
+        return "certificate: it is of an unknown authority, or not in force";
+    if (strcmp(cert.subject, call->emulator->options->client_dn) != 0)
+        return "certificate: its subject is not the client's";
+    return NULL;
 }
 
 /* ---- the choice ---------------------------------------------------------------------------- */
@@ -164,35 +202,45 @@ enum proof { PROOF_NONE, PROOF_POST, PROOF_BASIC, PROOF_ASSERTION, PROOF_TLS };
 static enum proof offered_proof(const struct call *call, const struct form *form)
 {
     const struct str header = http_request_header(call->request, "Authorization");
+    struct client_cert cert;
     if (header.len > 6 && str_eq_nocase((struct str){header.ptr, 6}, STR("Basic ")))
         return form_value(form, "client_secret").ptr ? PROOF_NONE : PROOF_BASIC;
     if (form_value(form, "client_assertion").ptr)
         return PROOF_ASSERTION;
     if (form_value(form, "client_secret").ptr)
         return PROOF_POST;
-    return connection_has_client_cert(call->connection) ? PROOF_TLS : PROOF_NONE;
+    return connection_client_cert(call->connection, &cert) ? PROOF_TLS : PROOF_NONE;
+}
+
+static enum client_auth_result app_unless(const char *problem, const char **ret_problem)
+{
+    *ret_problem = problem;
+    return problem ? CLIENT_REFUSED : CLIENT_IS_APP;
 }
 
 static enum client_auth_result check_proof(struct call *call, const struct form *form,
-                                           enum proof proof)
+                                           enum proof proof, const char **ret_problem)
 {
     const struct options *o = call->emulator->options;
     const struct str id = form_value(form, "client_id");
+    const bool by_app = str_is(id, o->client_id);
+    *ret_problem = "client authentication failed";
     switch (proof) {
     case PROOF_NONE:
-        return CLIENT_REFUSED;
+        break;
     case PROOF_POST:
         return check_secret(o, id, form_value(form, "client_secret"));
     case PROOF_BASIC:
         return check_basic(call, http_request_header(call->request, "Authorization"));
     case PROOF_ASSERTION:
-        return str_is(id, o->client_id) &&
-                       str_is(form_value(form, "client_assertion_type"), ASSERTION_TYPE) &&
-                       is_assertion_good(call, form_value(form, "client_assertion"))
-                   ? CLIENT_IS_APP
-                   : CLIENT_REFUSED;
+        if (by_app && str_is(form_value(form, "client_assertion_type"), ASSERTION_TYPE))
+            return app_unless(assertion_problem(call, form_value(form, "client_assertion")),
+                              ret_problem);
+        break;
     case PROOF_TLS:
-        return str_is(id, o->client_id) ? CLIENT_IS_APP : CLIENT_REFUSED;
+        if (by_app)
+            return app_unless(certificate_problem(call), ret_problem);
+        break;
     }
     return CLIENT_REFUSED;
 }
@@ -214,11 +262,13 @@ static bool is_allowed(enum accepted_auth allowed, enum proof proof)
     return false;
 }
 
-enum client_auth_result client_auth_check(struct call *call, const struct form *form)
+enum client_auth_result client_auth_check(struct call *call, const struct form *form,
+                                          const char **ret_problem)
 {
     const enum proof proof = offered_proof(call, form);
-    const enum client_auth_result result = check_proof(call, form, proof);
-    if (result == CLIENT_IS_APP && !is_allowed(call->emulator->options->accepted_auth, proof))
-        return CLIENT_REFUSED;
-    return result;
+    const enum client_auth_result result = check_proof(call, form, proof, ret_problem);
+    if (result != CLIENT_IS_APP || is_allowed(call->emulator->options->accepted_auth, proof))
+        return result;
+    *ret_problem = "the client is registered with another method";
+    return CLIENT_REFUSED;
 }

@@ -9,4 +9,6 @@ enum client_auth_result { CLIENT_REFUSED, CLIENT_IS_APP, CLIENT_IS_ADMIN };
 
 /* Reads the verification keys of --client-key. False: with a line on stderr. */
 NODISCARD bool client_auth_load_keys(struct emulator *e);
-NODISCARD enum client_auth_result client_auth_check(struct call *call, const struct form *form);
+/* *ret_problem: of a refusal, for people; a literal. */
+NODISCARD enum client_auth_result client_auth_check(struct call *call, const struct form *form,
+                                                    const char **ret_problem);

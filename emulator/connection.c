@@ -6,9 +6,13 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include <openssl/err.h>
+
+#include "base/base64.h"
+#include "base/buf.h"
 
 bool connection_open(struct connection *c, int fd, SSL_CTX *context)
 {
@@ -85,12 +89,36 @@ void connection_drop(struct connection *c, bool reset)
     c->fd = -1;
 }
 
-bool connection_has_client_cert(const struct connection *c)
+static void print_subject(X509 *cert, char *out, size_t bytes)
 {
-    if (!c->ssl)
+    BIO *bio = BIO_new(BIO_s_mem());
+    out[0] = '\0';
+    if (bio && X509_NAME_print_ex(bio, X509_get_subject_name(cert), 0, XN_FLAG_RFC2253) >= 0) {
+        const int len = BIO_read(bio, out, (int)bytes - 1);
+        out[len > 0 ? len : 0] = '\0';
+    }
+    BIO_free(bio);
+}
+
+static void print_thumbprint(X509 *cert, char *out, size_t bytes)
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    AUTO_BUF struct buf text = {0};
+    buf_init(&text, bytes);
+    if (X509_digest(cert, EVP_sha256(), digest, &len) == 1)
+        base64url_append(&text, digest, len);
+    snprintf(out, bytes, "%s", text.ptr ? text.ptr : "");
+}
+
+bool connection_client_cert(const struct connection *c, struct client_cert *ret)
+{
+    X509 *cert = c->ssl ? SSL_get1_peer_certificate(c->ssl) : NULL;
+    if (!cert)
         return false;
-    X509 *cert = SSL_get1_peer_certificate(c->ssl);
-    const bool shown = cert && SSL_get_verify_result(c->ssl) == X509_V_OK;
+    ret->trusted = SSL_get_verify_result(c->ssl) == X509_V_OK;
+    print_subject(cert, ret->subject, sizeof(ret->subject));
+    print_thumbprint(cert, ret->thumbprint, sizeof(ret->thumbprint));
     X509_free(cert);
-    return shown;
+    return true;
 }

@@ -28,5 +28,10 @@ void connection_close(struct connection *c);
 /* A close in the middle: no close_notify, so that a TLS peer sees a truncated stream; reset: a TCP
  * RST instead of an end of stream. */
 void connection_drop(struct connection *c, bool reset);
-/* True when the peer showed a certificate that our CA signed. */
-bool connection_has_client_cert(const struct connection *c);
+struct client_cert {
+    bool trusted;        /* it leads to an authority that the context trusts, and is in force */
+    char subject[256];   /* RFC 2253 */
+    char thumbprint[48]; /* base64url of the SHA-256 of its DER (x5t#S256) */
+};
+/* False: the peer showed none. */
+NODISCARD bool connection_client_cert(const struct connection *c, struct client_cert *ret);

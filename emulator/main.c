@@ -121,7 +121,7 @@ static bool serve(struct emulator *e, struct workplace *place)
     }
     if (o->tls) {
         tls = tls_create(place->dir, o->tls_name ? o->tls_name : host,
-                         o->accepted_auth == ACCEPT_TLS, &place->files);
+                         o->accepted_auth == ACCEPT_TLS, o->client_ca_file, &place->files);
         if (!tls)
             return false;
     }

@@ -86,9 +86,9 @@ void op_token(struct call *call)
         reply_form_problem(call, problem);
         return;
     }
-    const enum client_auth_result client = client_auth_check(call, &form);
+    const enum client_auth_result client = client_auth_check(call, &form, &problem);
     if (client == CLIENT_REFUSED) {
-        reply_oauth_error(call, 401, "invalid_client", "client authentication failed");
+        reply_oauth_error(call, 401, "invalid_client", problem);
         return;
     }
     reply_client_token(call, client == CLIENT_IS_ADMIN, form_value(&form, "resource"));

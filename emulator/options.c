@@ -33,6 +33,14 @@ static const struct option_row OPTIONS[] = {
      "any, client_secret_post, client_secret_basic, private_key_jwt or tls_client_auth (any)"},
     {"--client-key", OPTION_TEXT, AT(client_key_file),
      "PEM public key or JWKS that verifies client assertions"},
+    {"--assertion-alg", OPTION_ALG, AT(assertion_alg),
+     "RS256, PS256 or ES256: the only one that client assertions may have (each)"},
+    {"--client-ca", OPTION_TEXT, AT(client_ca_file),
+     "PEM certificates that client certificates may come from, besides the emulator's own CA"},
+    {"--client-dn", OPTION_TEXT, AT(client_dn),
+     "subject that the client's certificate must have (CN=Emulator client)"},
+    {"--bind-tokens", OPTION_FLAG, AT(bind_tokens),
+     "bind client tokens to the certificate (cnf), with tls_client_auth"},
     {"--alg", OPTION_ALG, AT(alg), "RS256, PS256 or ES256 for the first signing key (RS256)"},
     {"--token-ttl", OPTION_SECONDS, AT(token_ttl_s),
      "life of access and ID tokens in seconds (3600)"},
@@ -146,6 +154,10 @@ static bool options_agree(const struct options *o, FILE *err)
         fprintf(err, "--client-auth tls_client_auth needs --tls\n");
         return false;
     }
+    if ((o->client_ca_file || o->bind_tokens) && o->accepted_auth != ACCEPT_TLS) {
+        fprintf(err, "--client-ca and --bind-tokens are for --client-auth tls_client_auth\n");
+        return false;
+    }
     return true;
 }
 
@@ -160,6 +172,7 @@ enum options_result options_parse(int argc, char **argv, struct options *ret, FI
         .tenant_id = "demo-tenant",
         .issuer = "https://issuer.emulator.example",
         .accepted_auth = ACCEPT_ANY,
+        .client_dn = "CN=Emulator client",
         .alg = "RS256",
         .token_ttl_s = TOKEN_TTL_S,
     };

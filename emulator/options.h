@@ -31,6 +31,10 @@ struct options {
     const char *issuer;
     enum accepted_auth accepted_auth;
     const char *client_key_file; /* PEM public key or JWKS that verifies assertions; or NULL */
+    const char *assertion_alg;   /* the one that assertions must have; NULL: any of the three */
+    const char *client_ca_file;  /* PEM of further authorities for client certificates; or NULL */
+    const char *client_dn;       /* subject (RFC 2253) of the client's certificate */
+    bool bind_tokens;            /* client tokens are good with their certificate alone */
     const char *alg;             /* RS256, PS256 or ES256 */
     const char *call_log_file;   /* NULL: none */
     int64_t token_ttl_s;

@@ -125,6 +125,8 @@ static void run_operation(struct call *call, const struct operation *operation)
 static void write_down(struct call *call, const struct operation *operation, bool fault)
 {
     const struct http_request *request = call->request;
+    struct client_cert cert;
+    const bool shown = connection_client_cert(call->connection, &cert);
     calls_add(call->emulator->calls,
               &(struct call_record){
                   .operation = operation->label,
@@ -138,6 +140,7 @@ static void write_down(struct call *call, const struct operation *operation, boo
                   .content_type = http_request_header(request, "Content-Type"),
                   .request_id = http_request_header(request, "X-Request-Id"),
                   .traceparent = http_request_header(request, "traceparent"),
+                  .certificate = shown ? str_of(cert.thumbprint) : (struct str){0},
                   .tokens = call->tamper ? str_of(call->tamper->name) : (struct str){0},
                   .body = call->body,
               });

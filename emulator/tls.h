@@ -15,8 +15,9 @@ struct tls_files {
     char client_key[512];
 };
 
-/* Makes all keys and certificates and writes the files below dir (0600 for the key). host: an extra
+/* Makes all keys and certificates and writes the files below dir (0600 for the key).
+ * client_ca_file: authorities of client certificates besides our own; NULL: none. host: an extra
  * name or address for the server's certificate besides localhost, 127.0.0.1 and ::1. Returns NULL
  * on failure, with a line on stderr. */
 NODISCARD SSL_CTX *tls_create(const char *dir, const char *host, bool client_certificate,
-                              struct tls_files *ret_files);
+                              const char *client_ca_file, struct tls_files *ret_files);

@@ -113,6 +113,18 @@ static bool sign_plan(struct call *call, const struct plan *p, struct str claims
 
 /* ---- client tokens ------------------------------------------------------------------------- */
 
+/* RFC 8705 section 3.1 */
+static void write_binding(struct call *call, struct json_writer *w)
+{
+    struct client_cert cert;
+    if (!call->emulator->options->bind_tokens || !connection_client_cert(call->connection, &cert))
+        return;
+    jw_key(w, "cnf");
+    jw_object_begin(w);
+    jw_member(w, "x5t#S256", str_of(cert.thumbprint));
+    jw_object_end(w);
+}
+
 /* A client token looks like a user token as far as it can, so that only the rule about `sub` and
  * `client_id` tells them apart. */
 bool tokens_make_client(struct call *call, bool admin, struct str resource, struct buf *out)
@@ -131,6 +143,7 @@ bool tokens_make_client(struct call *call, bool admin, struct str resource, stru
     write_common(call, &w, &p);
     jw_member(&w, "client_id", p.client_id);
     jw_member(&w, "scope", STR("openid"));
+    write_binding(call, &w);
     jw_key(&w, admin ? "roles" : "ts_roles");
     jw_array_begin(&w);
     jw_string(&w, admin ? STR("Admin") : STR("App Admin"));
@@ -286,11 +299,21 @@ static uint64_t number_of(const struct json *claims)
     return strtoull(jti.ptr + 4, NULL, 10);
 }
 
+/* A token that names a certificate comes over a connection that showed it. */
+static bool is_bound_here(const struct call *call, const struct json *claims)
+{
+    const struct str wanted = json_string(json_member(json_member(claims, "cnf"), "x5t#S256"));
+    struct client_cert cert;
+    return !wanted.ptr ||
+           (connection_client_cert(call->connection, &cert) && str_is(wanted, cert.thumbprint));
+}
+
 static bool is_in_force(struct call *call, const struct json *claims, enum caller_kind kind)
 {
     double exp = 0;
     return json_number(json_member(claims, "exp"), &exp) && exp > (double)call->now_s &&
            str_is(json_string(json_member(claims, "iss")), call->emulator->options->issuer) &&
+           is_bound_here(call, claims) &&
            number_of(claims) > atomic_load(&call->emulator->revoked_up_to[kind]);
 }
 

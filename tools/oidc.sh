@@ -20,5 +20,5 @@ install_provider() {
 cmp -s "$at/installed" tests/oidc/package-lock.json ||
     step "installing oidc-provider" oidc-provider install_provider
 cp tests/oidc/provider.mjs "$at"
-export BFF_OIDC_PROVIDER=$at
+export BFF_OIDC_PROVIDER=$at BFF_TEST_REPORT_DIR=${BFF_TEST_REPORT_DIR:-$BFF_BUILD_DIR/reports-oidc}
 exec tests/run tests/oidc "$@"

@@ -300,7 +300,7 @@ static void examine_certificate(struct doctor *d)
     if (expires_s == 0)
         return;
     (left_days < CERTIFICATE_WARN_DAYS ? note : good)(
-        &d->findings, "certificate", "%s: expires in %lld days", client_identity_subject(identity),
+        &d->findings, "cert", "%s: expires in %lld days", client_identity_subject(identity),
         (long long)left_days);
 }
 

@@ -173,9 +173,10 @@ static const char *fixed_allowed(enum option_kind kind)
         [OPTION_URL] = "an https:// URL without query or fragment",
         [OPTION_ISSUERS] = "a comma list of issuer or issuer=jwks_url, each an http(s) URL",
         [OPTION_REGION] = "sandbox, us, eu, ca or au",
-        [OPTION_CLIENT_AUTH] = "client_secret_post, client_secret_basic or private_key_jwt",
+        [OPTION_CLIENT_AUTH] = "client_secret_post, client_secret_basic, private_key_jwt or "
+                               "tls_client_auth",
         [OPTION_TENANT_CLAIM] = "required or optional",
-        [OPTION_ALG] = "RS256",
+        [OPTION_ALG] = "RS256, PS256 or ES256",
         [OPTION_ALGS] = "a comma list of RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512",
         [OPTION_RATE] = "0, or count/s, count/min or count/h, e.g. 30/min",
         [OPTION_LOG_LEVEL] = "debug, info, warn or error",
