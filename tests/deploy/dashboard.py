@@ -25,8 +25,7 @@ def queries(root):
 
 
 def lint(root):
-    """Needs no program: the dashboard is what its generator prints, and shows only metrics that exist;
-    every metric is of use."""
+    """What is wrong, a line each; needs no program."""
     known = set(prometheus.metrics(root))
     used = set()
     for name, query in [*queries(root), *((r.get("alert") or r["record"], r["expr"]) for r in prometheus.rules(root))]:

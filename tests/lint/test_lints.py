@@ -4,6 +4,7 @@ import contextlib
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -18,6 +19,9 @@ import size
 import telemetry_names
 import unused_exports
 import words
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from deploy import dashboard, prometheus  # noqa: E402 after the path is set
 
 SPDX = "/* SPDX-License-Identifier: Apache-2.0 */\n"
 
@@ -65,6 +69,42 @@ class TelemetryNames(unittest.TestCase):
 
     def test_an_event_that_nothing_logs_is_found(self):
         self.assertIn("nothing logs a.b", self.findings(src__api__a_c=""))
+
+
+class Alerts(unittest.TestCase):
+    RULE = """groups:
+  - rules:
+      - alert: BffA
+        expr: rate(bff_a_total{error_type=~"internal"}[5m]) > 0
+        labels: {severity: warning, area: us}
+        annotations: {summary: s, description: d, runbook_url: docs/alerts.md#bffa}
+"""
+    TESTS = """tests:
+  - promql_expr_test:
+      - {expr: 'ALERTS{alertname="BffA"}', exp_samples: []}
+      - {expr: 'ALERTS{alertname="BffA"}', exp_samples: [{value: 1}]}
+"""
+    DASHBOARD = """{"panels": [{"type": "stat", "title": "A", "description": "a", "targets": [{"expr": "bff_b"}],
+                  "fieldConfig": {"defaults": {"unit": "s"}}}], "annotations": {"list": []}}"""
+
+    def findings(self, rule=RULE, tests=TESTS, runbook="### BffA\n"):
+        with tree(docs__metrics_md="| `bff_a_total` | counter |\n| `bff_b` | gauge |\n", docs__errors_md="| 500 | `internal` |\n",
+                  docs__alerts_md=runbook, deploy__prometheus__rules__a_yml=rule, deploy__prometheus__tests__a_yml=tests,
+                  **{"deploy__grafana__biometrics-bff_json": self.DASHBOARD}) as root:
+            return [*prometheus.lint(root), *dashboard.lint(root)]
+
+    def test_what_is_whole_passes(self):
+        self.assertEqual([], self.findings())
+
+    def test_each_thing_that_is_missing_or_made_up_is_found(self):
+        for change, told in (({"rule": self.RULE.replace("bff_a", "bff_c")}, "no metric bff_c_total"),
+                             ({"rule": self.RULE.replace("internal", "internal|lost")}, "no error code lost"),
+                             ({"rule": self.RULE.replace("warning", "bad")}, "labels are severity"),
+                             ({"rule": self.RULE.replace("#bffa", "#bffb")}, "runbook_url is"),
+                             ({"tests": self.TESTS.replace("[{value: 1}]", "[]")}, "no test in which it fires"),
+                             ({"runbook": ""}, "no section BffA"), ({"runbook": "### BffA\n### BffB\n"}, "section BffB")):
+            with self.subTest(told):
+                self.assertIn(told, "\n".join(self.findings(**change)))
 
 
 class Layers(unittest.TestCase):
