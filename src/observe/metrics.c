@@ -197,14 +197,16 @@ static struct series *series_get(enum metric m, const unsigned labels[METRIC_LAB
     struct series *s = find_slot(table, key);
     if (atomic_load_explicit(&s->key, memory_order_relaxed) == key)
         return s;
-    if (table->used >= SERIES_SPILL) {
+    const size_t used = atomic_load_explicit(&table->used, memory_order_relaxed);
+    if (used >= SERIES_SPILL) {
         key = catch_all_key(m);
         s = find_slot(table, key);
         if (atomic_load_explicit(&s->key, memory_order_relaxed) == key)
             return s;
     }
-    table->used++;
-    atomic_store_explicit(&s->key, key, memory_order_release);
+    atomic_store_explicit(&s->key, key, memory_order_relaxed);
+    table->order[used] = (uint16_t)(s - table->series);
+    atomic_store_explicit(&table->used, used + 1, memory_order_release);
     return s;
 }
 

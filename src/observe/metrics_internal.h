@@ -33,13 +33,14 @@ struct metric_desc {
 /* One series of one thread. Counters (uint64) and gauges (int64) use words[0]; a histogram counts
  * in one word a bucket and keeps the bits of its sum in the last, as a maximum does its value. */
 struct series {
-    atomic_uint_fast64_t key; /* 0: free; published after the words are zero */
+    atomic_uint_fast64_t key; /* 0: free */
     atomic_uint_fast64_t words[SERIES_WORDS];
 };
 
 struct thread_table {
-    struct thread_table *next; /* owned */
-    size_t used;               /* by its own thread alone */
+    struct thread_table *next;  /* owned */
+    _Atomic(size_t) used;       /* written by its own thread alone; published after the slot */
+    uint16_t order[SERIES_MAX]; /* [used]: the slots in use, as they were taken */
     struct series series[SERIES_MAX];
 };
 

@@ -2,7 +2,6 @@
  * Printing. A scrape collects the series of all threads, sorts them, adds up those with one
  * identity and writes them family by family. The threads go on counting meanwhile; the count of a
  * histogram is the sum of the buckets read, so the two always agree. */
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -43,22 +42,27 @@ static void read_series(const struct series *from, uint64_t key, struct sample *
     memcpy(&to->value, &bits, sizeof(to->value));
 }
 
+enum { SERIES_SLACK = 16 }; /* series that a thread may begin meanwhile */
+
 static size_t slots_max(const struct registry *r)
 {
     size_t slots = r->scraped_count;
     for (const struct thread_table *t = r->tables; t; t = t->next)
-        slots += SERIES_MAX;
+        slots += atomic_load_explicit(&t->used, memory_order_relaxed) + SERIES_SLACK;
     return slots;
 }
 
-static void collect(const struct registry *r, struct samples *out)
+/* The values that are read have room for sure; series that came since most was counted may wait for
+ * the next scrape. */
+static void collect(const struct registry *r, size_t most, struct samples *out)
 {
+    most -= r->scraped_count;
     for (const struct thread_table *t = r->tables; t; t = t->next) {
-        for (size_t i = 0; i < SERIES_MAX; i++) {
-            const struct series *s = &t->series[i];
-            const uint64_t key = atomic_load_explicit(&s->key, memory_order_acquire);
-            if (key != 0)
-                read_series(s, key, &out->items[out->count++]);
+        const size_t used = atomic_load_explicit(&t->used, memory_order_acquire);
+        for (size_t i = 0; i < used && out->count < most; i++) {
+            const struct series *s = &t->series[t->order[i]];
+            read_series(s, atomic_load_explicit(&s->key, memory_order_relaxed),
+                        &out->items[out->count++]);
         }
     }
     for (size_t i = 0; i < r->scraped_count; i++) {
@@ -115,16 +119,17 @@ static void write_number(struct buf *out, double value)
 /* Escapes as the text format wants: backslash and line feed, and in label values the quote. */
 static void write_escaped(struct buf *out, struct str text, bool quoted)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        const char c = text.ptr[i];
-        if (c == '\n')
-            buf_append_z(out, "\\n");
-        else if (c == '\\')
-            buf_append_z(out, "\\\\");
-        else if (c == '"' && quoted)
-            buf_append_z(out, "\\\"");
-        else
-            buf_append_byte(out, c);
+    while (text.len > 0) {
+        size_t plain = 0;
+        while (plain < text.len && text.ptr[plain] != '\n' && text.ptr[plain] != '\\' &&
+               (text.ptr[plain] != '"' || !quoted))
+            plain++;
+        buf_append(out, (struct str){text.ptr, plain});
+        if (plain == text.len)
+            return;
+        buf_append_byte(out, '\\');
+        buf_append_byte(out, text.ptr[plain] == '\n' ? 'n' : text.ptr[plain]);
+        text = (struct str){text.ptr + plain + 1, text.len - plain - 1};
     }
 }
 
@@ -138,8 +143,8 @@ static void write_label(struct buf *out, bool *first, struct str name, struct st
     buf_append_byte(out, '"');
 }
 
-/* name_suffix{labels,le="..."} and the space behind. */
-static void write_series_name(struct buf *out, uint64_t key, const char *suffix, const char *le)
+/* name_suffix{labels, without the brace that ends them. True: there is no label and no brace. */
+static bool write_series_start(struct buf *out, uint64_t key, const char *suffix)
 {
     const struct metric_desc *desc = &metrics_registry.descs[series_metric(key)];
     bool first = true;
@@ -151,37 +156,67 @@ static void write_series_name(struct buf *out, uint64_t key, const char *suffix,
         const bool known = label->values && index < label->count;
         write_label(out, &first, label->name, known ? str_of(label->values[index]) : STR("_OTHER"));
     }
-    if (le)
-        write_label(out, &first, STR("le"), str_of(le));
-    buf_append_z(out, first ? " " : "} ");
+    return first;
 }
 
-static void write_histogram(struct buf *out, const struct sample *s)
+static void write_series_name(struct buf *out, uint64_t key, const char *suffix)
 {
-    const double *bounds = metrics_registry.descs[series_metric(s->key)].bounds;
+    const bool bare = write_series_start(out, key, suffix);
+    buf_append_z(out, bare ? " " : "} ");
+}
+
+/* The bounds of both kinds as text, made once for a scrape. */
+enum { BOUND_BYTES = 16, SERIES_START_MAX = 8192 };
+struct bounds {
+    const double *values;
+    char texts[METRIC_BUCKETS + 1][BOUND_BYTES];
+};
+struct printer {
+    struct buf *out;
+    struct buf scratch; /* what the lines of one series begin with */
+    struct bounds bounds[2];
+};
+
+static void fill_bounds(struct bounds *b, const double *values)
+{
+    b->values = values;
+    for (size_t i = 0; i < METRIC_BUCKETS; i++)
+        (void)snprintf(b->texts[i], sizeof(b->texts[i]), "%g", values[i]);
+    memcpy(b->texts[METRIC_BUCKETS], "+Inf", sizeof("+Inf"));
+}
+
+static void write_buckets(struct printer *p, const struct sample *s)
+{
+    const double *values = metrics_registry.descs[series_metric(s->key)].bounds;
+    const struct bounds *bounds = &p->bounds[p->bounds[0].values == values ? 0 : 1];
     uint64_t count = 0;
+    buf_reset(&p->scratch);
+    buf_append_z(&p->scratch,
+                 write_series_start(&p->scratch, s->key, "_bucket") ? "{le=\"" : ",le=\"");
     for (size_t i = 0; i <= METRIC_BUCKETS; i++) {
-        char bound[32] = "+Inf";
-        if (i < METRIC_BUCKETS)
-            (void)snprintf(bound, sizeof(bound), "%g", bounds[i]);
         count += s->counts[i];
-        write_series_name(out, s->key, "_bucket", bound);
-        buf_printf(out, "%" PRIu64 "\n", count);
+        buf_append(p->out, buf_str(&p->scratch));
+        buf_append_z(p->out, bounds->texts[i]);
+        buf_append(p->out, STR("\"} "));
+        buf_append_u64(p->out, count);
+        buf_append_byte(p->out, '\n');
     }
-    write_series_name(out, s->key, "_sum", NULL);
-    write_number(out, s->value);
-    buf_append_byte(out, '\n');
-    write_series_name(out, s->key, "_count", NULL);
-    buf_printf(out, "%" PRIu64 "\n", count);
+    write_series_name(p->out, s->key, "_sum");
+    write_number(p->out, s->value);
+    buf_append_byte(p->out, '\n');
+    write_series_name(p->out, s->key, "_count");
+    buf_append_u64(p->out, count);
+    buf_append_byte(p->out, '\n');
 }
 
-static void write_sample(struct buf *out, const struct sample *s, enum metric_kind kind)
+static void write_sample(struct printer *p, const struct sample *s, enum metric_kind kind)
 {
+    struct buf *out = p->out;
     if (kind == METRIC_HISTOGRAM || kind == METRIC_HISTOGRAM_FINE) {
-        write_histogram(out, s);
+        write_buckets(p, s);
         return;
     }
-    write_series_name(out, s->key, "", NULL);
+    write_series_name(out, s->key, "");
     if (s->is_scraped || kind == METRIC_MAX)
         write_number(out, s->value);
     else if (kind == METRIC_GAUGE)
@@ -199,8 +234,9 @@ static void write_head(struct buf *out, const struct metric_desc *desc)
 }
 
 /* Writes the family of m from the samples at *at on and moves *at behind it. */
-static void write_family(struct buf *out, enum metric m, const struct samples *s, size_t *at)
+static void write_family(struct printer *p, enum metric m, const struct samples *s, size_t *at)
 {
+    struct buf *out = p->out;
     const struct metric_desc *desc = &metrics_registry.descs[m];
     const bool touched = *at < s->count && series_metric(s->items[*at].key) == m;
     const bool always = desc->kind == METRIC_COUNTER && desc->label_count == 0;
@@ -210,7 +246,21 @@ static void write_family(struct buf *out, enum metric m, const struct samples *s
     if (!touched)
         buf_printf(out, "%s 0\n", desc->name);
     for (; *at < s->count && series_metric(s->items[*at].key) == m; (*at)++)
-        write_sample(out, &s->items[*at], desc->kind);
+        write_sample(p, &s->items[*at], desc->kind);
+}
+
+static void write_families(struct buf *out, const struct samples *samples)
+{
+    struct printer p = {.out = out};
+    size_t at = 0;
+    buf_init(&p.scratch, SERIES_START_MAX);
+    fill_bounds(&p.bounds[0], metrics_registry.descs[M_HTTP_SERVER_DURATION].bounds);
+    fill_bounds(&p.bounds[1], metrics_registry.descs[M_LOOP_LAG].bounds);
+    for (unsigned m = 0; m < METRIC_COUNT; m++)
+        write_family(&p, (enum metric)m, samples, &at);
+    if (!buf_ok(&p.scratch))
+        out->state = p.scratch.state;
+    buf_finish(&p.scratch);
 }
 
 void metrics_write(struct buf *out)
@@ -222,7 +272,7 @@ void metrics_write(struct buf *out)
     const size_t most = slots_max(r);
     samples.items = most > 0 ? malloc(most * sizeof(samples.items[0])) : NULL;
     if (samples.items)
-        collect(r, &samples);
+        collect(r, most, &samples);
     (void)pthread_mutex_unlock(&r->lock);
     if (most > 0 && !samples.items) {
         out->state = BUF_NO_MEMORY;
@@ -230,9 +280,7 @@ void metrics_write(struct buf *out)
     }
     if (samples.count > 0)
         merge(&samples);
-    size_t at = 0;
-    for (unsigned m = 0; m < METRIC_COUNT; m++)
-        write_family(out, (enum metric)m, &samples, &at);
+    write_families(out, &samples);
 }
 
 void metrics_write_docs(struct buf *out)
