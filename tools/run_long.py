@@ -17,7 +17,7 @@ STRESS = ROOT / "tests" / "stress"
 # In the order of the table: name, what runs, what it takes for the short form.
 RUNS = {
     **{name: ([STRESS / f"{name}.py"], ["--quick"]) for name in (
-        "overload", "slowloris", "kid_flood", "duplicates", "fleet", "chaos", "rotation", "torture", "soak")},
+        "overload", "slowloris", "kid_flood", "duplicates", "fleet", "chaos", "rotation", "torture", "syscalls", "soak")},
     "faults": ([ROOT / "tools" / "run_faults.py", "--long"], None),
 }
 FAILED_LINES_MAX = 5

@@ -81,8 +81,9 @@ def rest(world):
 class Ordeals:
     """Runs ordeals on one world. `arm` and `where` say what fails: arm(k) before each request."""
 
-    def __init__(self, world, tally):
+    def __init__(self, world, tally, more_repeats=MORE_REPEATS):
         self.world = world
+        self.more_repeats = more_repeats
         self.tally = tally
         self.symbols = Symbols(world.service.pid)
 
@@ -185,11 +186,11 @@ class Ordeals:
             levels.append(rest(self.world))
         if any(after <= before for before, after in zip(levels, levels[1:])):
             return
-        for _ in range(MORE_REPEATS):
+        for _ in range(self.more_repeats):
             self.once(path, what, arm)
             self.calm(path, what)
         levels.append(rest(self.world))
-        if levels[-1] - levels[-2] < MORE_REPEATS:
+        if levels[-1] - levels[-2] < self.more_repeats:
             return
         self.world.control.record(True)
         self.once(path, what, arm)
