@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 # Two images from one build: `service` (the default, last stage) and `emulator`, for development only.
-# The final stages hold a binary, the libraries that it loads, CA certificates and licence texts; no
-# shell, no package manager.
+# The final stages hold a binary, the libraries that it loads, CA certificates, licence texts and the
+# bill of materials (docs/image.md); no shell, no package manager.
 ARG BASE=docker.io/library/debian:trixie-slim
 
 FROM ${BASE} AS build
 WORKDIR /source
 # Dependencies first: they change less often than the code.
-COPY dev ./
-COPY tools ./tools
-RUN ./dev deps build
+COPY tools/common.sh tools/deps.sh tools/
+RUN bash -c '. tools/common.sh && . tools/deps.sh && need_packages build'
+COPY tools/libmicrohttpd.sh tools/libmicrohttpd_zero.h tools/
+RUN bash -c '. tools/common.sh && . tools/deps.sh && need build'
 COPY . .
+# Seconds since 1970 that stand for the time of the build: equal sources give equal files.
+ARG SOURCE_DATE_EPOCH=0
 RUN ./dev build -Dtests=false \
  && tools/rootfs.sh build/src/biometrics-bff /rootfs/service .cache/libmicrohttpd/* \
  && tools/rootfs.sh build/emulator/mosaic-emulator /rootfs/emulator .cache/libmicrohttpd/*
@@ -30,7 +33,10 @@ FROM scratch AS service
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 ARG CREATED=1970-01-01T00:00:00Z
+# Where the project lives; a fork or a registry gives its own.
+ARG URL=https://biometrics-bff.invalid
 ARG BASE
+ARG BASE_DIGEST=unknown
 COPY --from=build /rootfs/service /
 USER 65532:65532
 # app API, management (probes and metrics)
@@ -45,6 +51,11 @@ LABEL org.opencontainers.image.title="biometrics-bff" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}" \
-      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.authors="The biometrics-bff authors" \
       org.opencontainers.image.vendor="biometrics-bff" \
-      org.opencontainers.image.base.name="${BASE}"
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.url="${URL}" \
+      org.opencontainers.image.source="${URL}" \
+      org.opencontainers.image.documentation="${URL}#readme" \
+      org.opencontainers.image.base.name="${BASE}" \
+      org.opencontainers.image.base.digest="${BASE_DIGEST}"

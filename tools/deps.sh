@@ -32,7 +32,11 @@ group_packages() {
         command -v node >/dev/null || echo nodejs
         command -v npm >/dev/null || echo npm
         ;;
-    image) echo buildah mmdebstrap util-linux curl ca-certificates ;;
+    image)
+        echo buildah mmdebstrap util-linux ca-certificates python3-jsonschema
+        command -v node >/dev/null || echo nodejs
+        command -v npm >/dev/null || echo npm
+        ;;
     *) die "no such group of packages: $1" ;;
     esac
 }
@@ -69,9 +73,7 @@ without_daemons() {
     return $status
 }
 
-# need GROUP...: afterwards the groups' packages are installed and, for `build`, libmicrohttpd is
-# built and MHD_PREFIX names it.
-need() {
+need_packages() {
     command -v apt-get >/dev/null || die "this needs Debian 12 or 13 (apt-get was not found)"
     local group packages names='' missing
     for group in "$@"; do
@@ -84,6 +86,13 @@ need() {
         # shellcheck disable=SC2086
         step "installing packages for $*" apt-install without_daemons apt_install $missing
     fi
+}
+
+# need GROUP...: afterwards the groups' packages are installed and, for `build`, libmicrohttpd is
+# built and MHD_PREFIX names it.
+need() {
+    local group
+    need_packages "$@"
     for group in "$@"; do
         [ "$group" != build ] || need_libmicrohttpd
     done

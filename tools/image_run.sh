@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# usage: image_run.sh ROOT COMMAND...
+# Mounts what a container runtime mounts into the image's root, makes that read-only, and runs the
+# command with BFF_SERVICE set to a program that starts the service inside. All of it in a mount
+# namespace of its own, which ends with the command.
+set -euo pipefail
+if [ "${BFF_IMAGE_NAMESPACE-}" != own ]; then
+    BFF_IMAGE_NAMESPACE=own exec unshare --mount --propagation private "$0" "$@"
+fi
+root=$1 here=$(dirname "$(readlink -f "$0")")
+shift
+
+mount --bind "$root" "$root"
+mkdir -p "$root/proc" "$root/sys" "$root/dev" "$root/tmp"
+mount --rbind /proc "$root/proc"
+mount --rbind /sys "$root/sys"
+mount -t tmpfs -o mode=0755 none "$root/dev"
+for node in null zero full random urandom; do
+    touch "$root/dev/$node"
+    mount --bind "/dev/$node" "$root/dev/$node"
+done
+for file in resolv.conf hosts; do
+    [ ! -e "/etc/$file" ] || { touch "$root/etc/$file" && mount --bind "/etc/$file" "$root/etc/$file"; }
+done
+# What the tests write for the service, under the same path.
+mount --bind /tmp "$root/tmp"
+mount -o remount,bind,ro "$root"
+! touch "$root/etc/passwd" 2>/dev/null || { echo "the root can be written to" >&2 && exit 1; }
+
+scratch=$(mktemp -d)
+chmod 0755 "$scratch"
+start=$scratch/biometrics-bff
+printf '#!/bin/sh\nexec /usr/bin/python3 -I -S "%s" "%s" /usr/bin/biometrics-bff "$@"\n' \
+    "$here/image_enter.py" "$root" >"$start"
+chmod 0755 "$start"
+status=0
+# Of its own, for each run of pytest closes the common one to other users.
+PYTEST_DEBUG_TEMPROOT=$scratch BFF_SERVICE=$start BFF_IMAGE_ROOT=$root "$@" || status=$?
+rm -rf "$scratch"
+exit "$status"
