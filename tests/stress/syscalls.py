@@ -144,13 +144,15 @@ class Starts:
                           wrap=lambda argv: [*words, *argv])
         try:
             service.wait_event("service.ready", READY_S)
+            return self._serves(service, trace)
         except EndedEarly as ended:
             service.wait()
             return f"ends with {ended.status}", ended.output, trace
         except TookTooLong:
-            self._end(service)
             return "never ready", service.output, trace
-        return self._serves(service, trace)
+        finally:  # whatever ends this program, too
+            if not service.ended:
+                self._end(service)
 
     def _ask(self, service):
         """A status, or None: what is refused may come in a request."""
