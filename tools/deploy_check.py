@@ -22,7 +22,7 @@ STEPS = [
     ("helm schemas", helm.schemas),
     ("helm policy", helm.policies),
     ("helm refusals", helm.refusals),
-    ("helm restart keys", helm.restart_keys),
+    ("helm keys", helm.keys),
     ("helm configuration", helm.configuration),
     ("helm audit", helm.audit),
     ("helm pod as a process", helm.as_a_process),

@@ -117,15 +117,18 @@ def refusals(context):
     return f"{len(REFUSED)} mistakes refused"
 
 
-def restart_keys(context):
-    """Keys whose change rolls the pods are those that a running service refuses to change."""
+def keys(context):
+    """Keys whose change rolls the pods are those that a running service refuses to change; each file has its value."""
     helpers = (context.deploy / CHART / "templates" / "_helpers.tpl").read_text()
     block = helpers[helpers.index('define "bff.restartText"'):]
     ours = set(re.findall(r'"(BFF_[A-Z0-9_]+)"', block[:block.index("{{- end }}{{ end }}")]))
     docs = output_of([context.binary, "docs", "config"])
     theirs = set(re.findall(r"^\| `(BFF_\w+)` \|[^|]*\|[^|]*\| restart \|", docs, re.M))
     demand(f"{key}: {'not in the chart' if key in theirs else 'no such restart key'}" for key in sorted(ours ^ theirs))
-    return f"{len(ours)} keys"
+    files = set(re.findall(r"^\| `(BFF_\w+_FILE)` \|", docs, re.M))
+    known = set(yaml.safe_load((context.deploy / CHART / "values.yaml").read_text())["secretKeys"])
+    demand(f"{key}: in secretKeys or a key that names a file, not both" for key in sorted(files ^ known))
+    return f"{len(ours)} keys that need a restart, {len(files)} that name files"
 
 
 def configuration(context):
