@@ -14,7 +14,7 @@ STRACE = shutil.which("strace", path="/usr/sbin:/usr/bin:/usr/local/bin")
 # call: what the kernel may answer, whatever the program does right. No EAGAIN where there is something to read; no
 # close(), for what is refused here is not done, and the kernel closes even then; no epoll_ctl(), of which it
 # refuses additions alone (the preload does both); no write(), which mostly rings an eventfd, and that the kernel
-# does not refuse (a log that nobody takes: row FP07); none that fails for wrong arguments alone, as fcntl(),
+# does not refuse (a log that nobody takes: row FP07); no futex(), whose wakes cannot fail; none that fails for wrong arguments alone, as fcntl(),
 # rt_sigaction(). brk() tells a failure by the end of the heap as it was.
 ANSWERS = {
     "accept4": ("EMFILE", "ENFILE", "ENOMEM", "ECONNABORTED"),
@@ -26,7 +26,6 @@ ANSWERS = {
     "epoll_wait": ("EINTR",),
     "eventfd2": ("EMFILE", "ENOMEM"),
     "fstat": ("ENOMEM",),
-    "futex": ("EINTR", "EAGAIN"),
     "getpeername": ("ENOTCONN",),
     "getrandom": ("EINTR", "ENOSYS"),
     "getsockname": ("ENOBUFS",),
