@@ -23,6 +23,7 @@ _STRANGE = {"SSLKEYLOGFILE": "/nonexistent/keys", "LD_BIND_NOT": "1", "GCONV_PAT
 _FIRST, _SECOND = "canary-first-0123456789abcdef", "canary-second-0123456789abcdef"
 
 whole_memory = pytest.mark.skipif(SANITIZER != "none", reason="a sanitizer maps terabytes and keeps what is freed")
+locks = pytest.mark.skipif(SANITIZER != "none", reason="a sanitizer makes nothing of mlock()")
 
 
 def _status(service):
@@ -61,6 +62,7 @@ def _reload(service):
     service.wait_event("config.reload", event_outcome="success")
 
 
+@locks
 def test_secrets_lie_on_locked_pages_and_are_given_back(emulator, bff, tmp_path):
     keys = tmp_path / "seal-keys"
     keys.write_text("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n")
@@ -74,6 +76,7 @@ def test_secrets_lie_on_locked_pages_and_are_given_back(emulator, bff, tmp_path)
     until(lambda: _secret_bytes(service) == before, "the old ones are given back")
 
 
+@locks
 def test_a_limit_of_no_locked_memory_is_told_and_no_obstacle(emulator, bff):
     def wrap(argv):
         return ["setpriv", "--bounding-set=-ipc_lock", "prlimit", "--memlock=0:0", *argv]

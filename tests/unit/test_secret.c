@@ -144,15 +144,24 @@ START_TEST(a_secret_is_overwritten_when_it_is_freed)
 }
 END_TEST
 
+/* A sanitizer makes nothing of mlock() and ends the process itself when a guard is touched. */
+#ifdef __SANITIZE_ADDRESS__
+enum { IS_SANITIZED = 1 };
+#else
+enum { IS_SANITIZED = 0 };
+#endif
+
 int main(void)
 {
     TCase *t = tcase_create("secret");
     tcase_add_test(t, memory_is_zeroed_aligned_and_ends_at_the_guard);
-    tcase_add_test(t, pages_are_locked_and_left_out_of_dumps);
-    tcase_add_test(t, a_low_limit_leaves_them_unlocked_and_says_so);
+    if (!IS_SANITIZED) {
+        tcase_add_test(t, pages_are_locked_and_left_out_of_dumps);
+        tcase_add_test(t, a_low_limit_leaves_them_unlocked_and_says_so);
+        tcase_add_test_raise_signal(t, behind_a_secret_lies_a_guard, SIGSEGV);
+        tcase_add_test_raise_signal(t, before_a_secret_lies_a_guard, SIGSEGV);
+    }
     tcase_add_test(t, what_is_too_large_is_refused);
-    tcase_add_test_raise_signal(t, behind_a_secret_lies_a_guard, SIGSEGV);
-    tcase_add_test_raise_signal(t, before_a_secret_lies_a_guard, SIGSEGV);
     tcase_add_test(t, a_secret_is_overwritten_when_it_is_freed);
     return unit_run(t, "secret");
 }
