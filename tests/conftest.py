@@ -61,6 +61,18 @@ def pytest_sessionfinish(session):
         results.save(reports.ROWS, reports.AGAIN)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _shared_directories_are_readable_for_the_service(tmp_path_factory):
+    make = tmp_path_factory.mktemp
+
+    def make_and_let_in(*arguments, **options):
+        directory = make(*arguments, **options)
+        image.let_in(directory)
+        return directory
+
+    tmp_path_factory.mktemp = make_and_let_in
+
+
 @pytest.fixture(autouse=True)
 def _readable_for_the_service(request):
     """Files that a test writes for the service of an image, which is another user's."""

@@ -27,6 +27,7 @@ class Manager:
         self.path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(path)
+        os.chmod(path, 0o666)  # the service of an image is another user
         self._heard = []
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
