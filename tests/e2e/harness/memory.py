@@ -29,8 +29,10 @@ def mappings(pid):
 
 
 def secret_mappings(pid):
-    """Those that the service made for its secrets: writable, and left out of dumps."""
-    return [mapping for mapping in mappings(pid) if "dd" in mapping.flags and "wr" in mapping.flags]
+    """Those that the service made for its secrets: writable, and left out of dumps. The C library's state
+    of getrandom() (2.41 and later) is so, too, but wiped in a child ("wf")."""
+    return [mapping for mapping in mappings(pid)
+            if "dd" in mapping.flags and "wr" in mapping.flags and "wf" not in mapping.flags]
 
 
 def _read(memory, mapping):
