@@ -18,7 +18,7 @@ NUMBERS = [key for key in KEYS if "minimum" in SCHEMA["properties"][key]]
 MORE_IS_KNOWN = {key for key in KEYS
                  if key.endswith(("_URL", "_LISTEN", "_FILE")) or key in ("BFF_ISSUERS", "BFF_TRUSTED_PROXIES")}
 # Complaints about what several keys say together, or about what a version does not have.
-OF_SEVERAL_KEYS = ("BFF_ALLOW_INSECURE_UPSTREAM=true", "at least twice", "does not support", "tls_client_auth", "needs it",
+OF_SEVERAL_KEYS = ("BFF_ALLOW_INSECURE_UPSTREAM=true", "at least twice", "does not support", "tls_client_auth needs", "needs it",
                    "is set as well", "memory", "it is for")
 
 GOOD = {"BFF_UPSTREAM_URL": "https://127.0.0.1:9", "BFF_ISSUERS": "https://issuer.test", "BFF_CLIENT_ID": "client-1",
