@@ -74,19 +74,35 @@ WEAKENED = [
     "livenessProbe.httpGet.path=/readyz,livenessProbe.httpGet.port=management",
     "extraVolumes[0].name=host,extraVolumes[0].hostPath.path=/", "readinessProbe.periodSeconds=30",
     "vendorCallsPerSecond=1000", "podDisruptionBudget.enabled=false",
+    "networkPolicy.egressPort=22", "networkPolicy.extraEgress[0].ports[0].port=443",
+    "networkPolicy.extraEgress[0].ports[0].port=22,networkPolicy.extraEgress[0].to[0].ipBlock.cidr=10.1.0.0/16",
+    "networkPolicy.extraEgress[0].to[0].ipBlock.cidr=10.1.0.0/16", "commonLabels.app\\.kubernetes\\.io/part-of=x",
 ]
+# These weaken nothing, and the policy finds nothing.
+HARMLESS = ["nameOverride=x", "fullnameOverride=y"]
+
+
+def egress_ports(values):
+    """The ports that a value set names for calls outwards."""
+    network = yaml.safe_load(values.read_text()).get("networkPolicy", {})
+    return {network.get("egressPort", 443)} | {port["port"] for rule in network.get("extraEgress", ())
+                                               for port in rule["ports"]}
 
 
 def policies(context):
     """What no schema says: security, and that names, ports and paths fit together."""
     checks = 0
     for values in value_sets(context):
-        found = policy.findings(rendered(context, "--values", values))
+        found = policy.findings(rendered(context, "--values", values), egress_ports(values))
         demand(f"{values.stem}: {line}" for line in found.lines)
         checks += found.checks
-    minimal = context.deploy / CHART / "ci" / "minimal-values.yaml"
+    minimal = ["--values", context.deploy / CHART / "ci" / "minimal-values.yaml",
+               "--set", "metrics.serviceMonitor.enabled=true"]
+    for setting in HARMLESS:
+        lines = policy.findings(rendered(context, *minimal, "--set", setting), {443}).lines
+        demand(f"--set {setting}: {line}" for line in lines)
     demand(f"--set {setting} was not found" for setting in WEAKENED
-           if not policy.findings(rendered(context, "--values", minimal, "--set", setting)).lines)
+           if not policy.findings(rendered(context, *minimal, "--set", setting), {443}).lines)
     return f"{checks} assertions hold, {len(WEAKENED)} settings that weaken the chart are found"
 
 
@@ -103,6 +119,7 @@ REFUSED = {
     "typo=1": "typo",
     "securitycontext.privileged=true": "securitycontext",
     "autoscaling.enabled=true,autoscaling.minReplicas=9": "minReplicas",
+    "networkPolicy.egressTo=null": "egressTo is empty",
 }
 
 

@@ -7,6 +7,7 @@ import re
 CONFINEMENT = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 # The management listener's paths; src/api/ops.c has the routes.
 PROBES = {"startupProbe": "/livez", "livenessProbe": "/livez", "readinessProbe": "/readyz"}
+JOB = "biometrics-bff"  # what deploy/prometheus and deploy/grafana select by
 LABELS = ["name", "instance", "version", "component", "part-of", "managed-by"]
 VENDOR_LIMIT = 333
 
@@ -22,7 +23,8 @@ class Findings:
             self.lines.append(what)
 
 
-def findings(objects):
+def findings(objects, egress_ports):
+    """egress_ports: where the pods may call, besides DNS."""
     found = Findings()
     by_kind = {}
     for each in objects:
@@ -40,6 +42,8 @@ def findings(objects):
     drain(found, config_of(by_kind), template["spec"])
     replicas(found, by_kind, config_of(by_kind))
     network(found, by_kind, config_of(by_kind))
+    egress(found, by_kind["NetworkPolicy"][0]["spec"]["egress"], egress_ports)
+    hooks(found, by_kind)
     return found
 
 
@@ -107,7 +111,8 @@ def selectors(found, by_kind, template):
     for each in by_kind.get("ServiceMonitor", ()):
         chosen = [s for s in by_kind["Service"] if selects(each["spec"]["selector"]["matchLabels"], s)]
         found.expect("ServiceMonitor: not exactly one Service", len(chosen) == 1)
-        found.expect("ServiceMonitor: another job", each["spec"]["jobLabel"] == "app.kubernetes.io/name")
+        jobs = {service["metadata"]["labels"].get(each["spec"]["jobLabel"]) for service in chosen}
+        found.expect(f"ServiceMonitor: the jobs {jobs}", jobs == {JOB})
         ports = {port["name"] for service in chosen for port in service["spec"]["ports"]}
         for endpoint in each["spec"]["endpoints"]:
             found.expect(f"ServiceMonitor: no port {endpoint['port']}", endpoint["port"] in ports)
@@ -195,11 +200,25 @@ def network(found, by_kind, config):
         for port in rule["ports"]:
             found.expect(f"network: no port {port['port']}", port["port"] in names)
             found.expect(f"network: {port['port']} is open to everybody", port["port"] == "http" or rule.get("from"))
-    found.expect("network: no DNS", {"UDP", "TCP"} <= {port["protocol"] for rule in policy["egress"]
-                                                      for port in rule["ports"] if port["port"] == 53})
-    found.expect("network: all ports outwards", all(rule.get("ports") for rule in policy["egress"]))
-    metadata = [block for rule in policy["egress"] for to in rule.get("to", ()) for block in [to.get("ipBlock", {})]
-                if block.get("cidr") == "0.0.0.0/0" and "169.254.0.0/16" not in block.get("except", ())]
-    found.expect("network: the cloud's metadata can be reached", not metadata)
     found.expect("network: the operators' port is missing",
                  "BFF_OPERATOR_LISTEN" not in config or re.search("operator", str(policy["ingress"])) is not None)
+
+
+def egress(found, rules, allowed):
+    dns = {port["protocol"] for rule in rules for port in rule.get("ports", ()) if port["port"] == 53}
+    found.expect("network: no DNS", dns == {"UDP", "TCP"})
+    for rule in rules:
+        ports = {port["port"] for port in rule.get("ports", ())}
+        found.expect("network: all ports outwards", ports)
+        found.expect(f"network: ports {ports} outwards", ports <= {53, *allowed} and "endPort" not in str(rule))
+        found.expect(f"network: {ports} everywhere", rule.get("to") or ports == {53})
+    metadata = [block for rule in rules for to in rule.get("to", ()) for block in [to.get("ipBlock", {})]
+                if block.get("cidr") == "0.0.0.0/0" and "169.254.0.0/16" not in block.get("except", ())]
+    found.expect("network: the cloud's metadata can be reached", not metadata)
+
+
+def hooks(found, by_kind):
+    """`helm test --logs` reads the logs when the hooks are over: the pod must still be there."""
+    for each in by_kind.get("Pod", ()):
+        policy = each["metadata"]["annotations"]["helm.sh/hook-delete-policy"]
+        found.expect(f"Pod {each['metadata']['name']}: deleted when {policy}", policy == "before-hook-creation")

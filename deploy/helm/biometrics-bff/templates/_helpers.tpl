@@ -132,6 +132,8 @@ BFF_LOG_FORMAT: json
 {{- fail (printf "config.%s is set by the chart (secretKeys, drain, operator, workers, vendorCallsPerSecond)" $key) }}{{ end }}{{ end }}
 {{- range $key := list "BFF_CLIENT_SECRET" "BFF_ADMIN_CLIENT_SECRET" }}{{ if hasKey $.Values.config $key }}
 {{- fail (printf "config.%s would be readable in a ConfigMap: put it into the Secret" $key) }}{{ end }}{{ end }}
+{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.egressTo) }}
+{{- fail "networkPolicy.egressTo is empty, which would open egressPort to every address: name the vendor's, or those of your proxy" }}{{ end }}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) }}
 {{- fail "autoscaling.minReplicas is larger than maxReplicas" }}{{ end }}
 {{- end }}
