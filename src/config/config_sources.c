@@ -225,6 +225,19 @@ static bool is_quoted(struct str s)
     return s.len >= 2 && (s.ptr[0] == '"' || s.ptr[0] == '\'') && s.ptr[s.len - 1] == s.ptr[0];
 }
 
+/* What does not begin like a key is not shown: a line of a key's file, in the wrong place, ends in
+ * the '=' of base64. */
+static void unknown_line(struct collector *c, struct str key, const char *where)
+{
+    if (str_starts_with(key, STR("BFF_")))
+        unknown_key(c, key, where);
+    else
+        problem_value(c->problems,
+                      "%s: not a setting: the %zu bytes before '=' are no key: keys begin with "
+                      "BFF_",
+                      where, key.len);
+}
+
 /* seen: the line where each key stood before, 0 for none */
 static void take_line(struct collector *c, struct str line, const char *where, unsigned number,
                       unsigned *seen)
@@ -247,7 +260,7 @@ static void take_line(struct collector *c, struct str line, const char *where, u
         problem_value(c->problems, "%s: " CONFIG_FILE_KEY " cannot be set in the file itself",
                       where);
     } else if (!option_find(key, &id)) {
-        unknown_key(c, key, where);
+        unknown_line(c, key, where);
     } else if (seen[id] != 0) {
         problem_value(c->problems, "%s: %s is set before, in line %u: keep one of them", where,
                       OPTIONS[id].key, seen[id]);

@@ -86,9 +86,9 @@ START_TEST(bad_lines_are_named_by_file_and_line)
     } BAD[] = {
         {"\nnonsense\n", "bff.conf:2: not a setting"},
         {"BFF_LISTNE=x\n", "\"BFF_LISTNE\": unknown key (bff.conf:1): did you mean BFF_LISTEN?"},
-        {"PATH=x\n", "\"PATH\": unknown key (bff.conf:1)"},
-        {"export BFF_LISTEN=x\n", "unknown key (bff.conf:1)"},
-        {"=x\n", "unknown key (bff.conf:1)"},
+        {"PATH=x\n", "bff.conf:1: not a setting: the 4 bytes before '=' are no key"},
+        {"export BFF_LISTEN=x\n", "bff.conf:1: not a setting"},
+        {"=x\n", "bff.conf:1: not a setting"},
         {"BFF_WORKERS=1\n#\nBFF_WORKERS=1\n", "bff.conf:3: BFF_WORKERS is set before, in line 1"},
         {"BFF_TENANT_ID=\"t\"\n", "bff.conf:1: BFF_TENANT_ID: quotes are not removed"},
         {"BFF_CONFIG=other\n", "bff.conf:1: BFF_CONFIG cannot be set in the file itself"},
@@ -101,6 +101,16 @@ START_TEST(bad_lines_are_named_by_file_and_line)
         ck_assert_prints(l, BAD[i].problem);
         load_finish(&l);
     }
+}
+END_TEST
+
+START_TEST(a_key_in_the_place_of_the_configuration_is_not_shown)
+{
+    struct load l = load_file("c2VhbGluZyBrZXkgb2YgMzIgYnl0ZXMsIGJhc2U2NDE=\n");
+    ck_assert_int_eq(l.code, 78);
+    ck_assert_prints(l, "bff.conf:1: not a setting: the 43 bytes before '='");
+    ck_assert_ptr_null(strstr(l.printed, "c2VhbGlu"));
+    load_finish(&l);
 }
 END_TEST
 
@@ -304,6 +314,7 @@ int main(void)
     tcase_add_test(t, the_file_is_the_weakest_source_and_bff_config_names_it_too);
     tcase_add_test(t, an_empty_variable_in_the_environment_hides_the_line_of_the_file);
     tcase_add_test(t, bad_lines_are_named_by_file_and_line);
+    tcase_add_test(t, a_key_in_the_place_of_the_configuration_is_not_shown);
     tcase_add_test(t, a_file_that_cannot_be_used_is_refused);
     tcase_add_test(t, a_secret_from_a_file_loses_one_trailing_newline);
     tcase_add_test(t, a_secret_file_that_is_empty_absent_or_odd_is_refused_without_its_text);
