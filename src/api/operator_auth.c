@@ -3,10 +3,10 @@
 #include "api/operator_auth.h"
 
 #include <errno.h>
-#include <fcntl.h>
 
 #include "api/bearer.h"
 #include "base/crypto.h"
+#include "base/file_open.h"
 #include "base/secret.h"
 
 enum { FILE_BYTES_MAX = 64 * 1024 };
@@ -92,9 +92,10 @@ enum err operator_keys_parse(struct str text, const char *where, struct operator
 
 enum err operator_keys_load(const char *file, struct operator_keys **ret, struct err_text *reterr)
 {
-    AUTO_CLOSE int fd = open(file, O_RDONLY | O_CLOEXEC);
+    const char *why = NULL;
+    AUTO_CLOSE int fd = file_open(file, &why);
     if (fd < 0)
-        return err_set(reterr, ERR_INVALID_REQUEST, "%s: %s", file, strerror(errno));
+        return err_set(reterr, ERR_INVALID_REQUEST, "%s: %s", file, why);
 
     AUTO_BUF struct buf text;
     buf_init(&text, FILE_BYTES_MAX);

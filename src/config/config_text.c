@@ -3,10 +3,10 @@
 #include "config/config_text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 
 #include "base/crypto.h"
+#include "base/file_open.h"
 
 bool option_wrong(struct option_problem *reterr, const char *format, ...)
 {
@@ -68,9 +68,10 @@ static ssize_t read_all(int fd, char *to, size_t room)
 
 char *config_read_file(const char *path, size_t max_bytes, struct option_problem *reterr)
 {
-    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    const char *why = NULL;
+    AUTO_CLOSE int fd = file_open(path, &why);
     if (fd < 0) {
-        (void)option_wrong(reterr, "cannot be read: %s", strerror(errno));
+        (void)option_wrong(reterr, "cannot be read: %s", why);
         return NULL;
     }
 

@@ -5,10 +5,10 @@
 #include "identity/seal_box.h"
 
 #include <errno.h>
-#include <fcntl.h>
 
 #include "base/base64.h"
 #include "base/crypto.h"
+#include "base/file_open.h"
 #include "base/secret.h"
 
 enum {
@@ -101,11 +101,14 @@ static enum err text_read(struct seal_ring *r, const char *file, struct str text
 
 static enum err file_read(struct seal_ring *r, const char *file, struct err_text *reterr)
 {
-    AUTO_CLOSE int fd = open(file, O_RDONLY | O_CLOEXEC);
+    const char *why = NULL;
+    AUTO_CLOSE int fd = file_open(file, &why);
     char text[KEYS_FILE_BYTES_MAX];
     size_t len = 0;
-    ssize_t got = fd < 0 ? -1 : 1;
+    ssize_t got = 1;
 
+    if (fd < 0)
+        return err_set(reterr, ERR_INVALID_REQUEST, "%s: %s", file, why);
     while (got > 0 && len < sizeof(text)) {
         got = read(fd, text + len, sizeof(text) - len);
         len += got > 0 ? (size_t)got : 0;

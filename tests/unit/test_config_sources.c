@@ -196,6 +196,24 @@ START_TEST(a_secret_file_that_is_empty_absent_or_odd_is_refused_without_its_text
 }
 END_TEST
 
+/* Its reader would wait for a writer. */
+START_TEST(a_pipe_is_refused_at_once)
+{
+    ck_assert_int_eq(mkfifo("pipe", 0600), 0);
+    struct load l =
+        load_env(ENV("BFF_REGION=eu", "BFF_CLIENT_ID=a", "BFF_CLIENT_SECRET_FILE=pipe"));
+    ck_assert_int_eq(l.code, 78);
+    ck_assert_prints(l, "the file cannot be read: it is a pipe or a socket");
+    load_finish(&l);
+
+    l = load_for(CONFIG_FOR_SERVICE, FLAGS("--config=pipe"), ENV(MINIMAL));
+    ck_assert_int_eq(l.code, 78);
+    ck_assert_prints(l, "the file cannot be read: it is a pipe or a socket");
+    load_finish(&l);
+    (void)unlink("pipe");
+}
+END_TEST
+
 START_TEST(a_secret_may_come_from_one_place_only)
 {
     write_file("secret", "s3cret\n");
@@ -318,6 +336,7 @@ int main(void)
     tcase_add_test(t, a_file_that_cannot_be_used_is_refused);
     tcase_add_test(t, a_secret_from_a_file_loses_one_trailing_newline);
     tcase_add_test(t, a_secret_file_that_is_empty_absent_or_odd_is_refused_without_its_text);
+    tcase_add_test(t, a_pipe_is_refused_at_once);
     tcase_add_test(t, a_secret_may_come_from_one_place_only);
     tcase_add_test(t, secrets_of_the_environment_stay_those_of_the_start);
     tcase_add_test(t, a_secret_in_a_file_is_read_again);

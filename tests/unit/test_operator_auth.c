@@ -3,6 +3,8 @@
 #include "api/operator_auth.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "api_rig.h"
 #include "base/crypto.h"
@@ -100,6 +102,24 @@ START_TEST(a_missing_file_is_an_error_that_names_it)
 }
 END_TEST
 
+/* Its reader would wait for a writer. */
+START_TEST(a_pipe_is_refused_at_once)
+{
+    char directory[] = "/tmp/operators-XXXXXX", path[sizeof(directory) + 8];
+    struct operator_keys *keys = NULL;
+    struct err_text error = {0};
+
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    (void)snprintf(path, sizeof(path), "%s/pipe", directory);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    const enum err e = operator_keys_load(path, &keys, &error);
+    (void)unlink(path);
+    (void)rmdir(directory);
+    ck_assert_int_eq(e, ERR_INVALID_REQUEST);
+    ck_assert_ptr_nonnull(strstr(error.text, "it is a pipe or a socket"));
+}
+END_TEST
+
 static const struct step STEPS[] = {{"operator", operator_check}};
 static const struct story STORY = {
     .ceremony = CEREMONY_OTHER,
@@ -142,6 +162,7 @@ int main(void)
     tcase_add_loop_test(t, a_file_that_is_not_understood_is_refused_by_line, 0, ARRAY_LEN(REFUSED));
     tcase_add_test(t, there_is_a_most_number_of_keys);
     tcase_add_test(t, a_missing_file_is_an_error_that_names_it);
+    tcase_add_test(t, a_pipe_is_refused_at_once);
     tcase_add_loop_test(t, only_an_operator_passes, 0, ARRAY_LEN(REQUESTS));
     return unit_run(t, "operator_auth");
 }

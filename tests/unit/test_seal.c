@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "base/crypto.h"
 #include "identity/seal.h"
@@ -320,6 +321,24 @@ START_TEST(a_bad_keys_file_is_refused_with_its_line)
 }
 END_TEST
 
+/* Its reader would wait for a writer. */
+START_TEST(a_pipe_is_refused_at_once)
+{
+    char directory[] = "/tmp/seal-XXXXXX", path[sizeof(directory) + 8];
+    struct err_text text = {""};
+    struct seal_ring *ring = NULL;
+
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    (void)snprintf(path, sizeof(path), "%s/pipe", directory);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    const enum err e = seal_ring_load(path, &ring, &text);
+    (void)unlink(path);
+    (void)rmdir(directory);
+    ck_assert_int_eq(e, ERR_INVALID_REQUEST);
+    ck_assert_ptr_nonnull(strstr(text.text, "it is a pipe or a socket"));
+}
+END_TEST
+
 START_TEST(the_number_of_keys_has_a_ceiling)
 {
     AUTO_BUF struct buf content;
@@ -371,6 +390,7 @@ int main(void)
     tcase_add_test(t, the_largest_input_fits_and_more_is_refused);
     tcase_add_test(t, texts_that_are_no_handle_do_not_open);
     tcase_add_test(t, a_bad_keys_file_is_refused_with_its_line);
+    tcase_add_test(t, a_pipe_is_refused_at_once);
     tcase_add_test(t, the_number_of_keys_has_a_ceiling);
     tcase_add_test(t, derived_keys_differ_by_label_and_ring_and_repeat);
     return unit_run(t, "seal");
