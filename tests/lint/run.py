@@ -17,6 +17,7 @@ import scripts
 import size
 import telemetry_names
 import unused_exports
+import versions
 import words
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -40,6 +41,7 @@ def lints(build):
         "layers": lambda: layers.check(ROOT),
         "size": lambda: size.check(ROOT),
         "words": lambda: words.check(ROOT),
+        "versions": lambda: versions.check(ROOT),
         "scripts": lambda: scripts.check(ROOT),
         "format": lambda: c_format.check(ROOT),
         "headers alone": lambda: headers_alone.check(ROOT, build),

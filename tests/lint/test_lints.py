@@ -18,6 +18,7 @@ import scripts
 import size
 import telemetry_names
 import unused_exports
+import versions
 import words
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -152,6 +153,25 @@ class Size(unittest.TestCase):
     def test_a_long_file_is_found(self):
         with tree(src__base__a_c="\n" * 501) as root:
             self.assertEqual(1, len(list(size.check(root))))
+
+
+class Versions(unittest.TestCase):
+    FILES = {"meson_build": "project('x', 'c',\n  version: '1.2.3',\n", "CHANGELOG_md": "# Changelog\n\n## 1.2.3 (today)\n",
+             "deploy__helm__biometrics-bff__Chart_yaml": "version: 7.0.0\nappVersion: 1.2.3\n",
+             "openapi__biometrics-bff_yaml": "info:\n  version: 1.2.3\n"}
+
+    def found(self, image, **changed):
+        with tree(**{**self.FILES, **changed}) as root:
+            (root / "Dockerfile").write_text(f"FROM x\nARG VERSION={image}\n")
+            return list(versions.check(root))
+
+    def test_versions_that_agree_pass_whatever_the_charts_own_is(self):
+        self.assertEqual(self.found("1.2.3"), [])
+
+    def test_a_place_with_another_version_or_none_is_found(self):
+        self.assertEqual(len(self.found("1.2.4")), 1)
+        self.assertEqual(len(self.found("1.2.3", meson_build="  version: '1.3.0',\n")), 4)
+        self.assertEqual(len(self.found("1.2.3", CHANGELOG_md="# Changelog\n")), 1)
 
 
 class Words(unittest.TestCase):
