@@ -79,7 +79,9 @@ WEAKENED = [
     "networkPolicy.extraEgress[0].to[0].ipBlock.cidr=10.1.0.0/16", "commonLabels.app\\.kubernetes\\.io/part-of=x",
 ]
 # These weaken nothing, and the policy finds nothing.
-HARMLESS = ["nameOverride=x", "fullnameOverride=y"]
+FILES_FROM_ELSEWHERE = ("existingSecret=,secretKeys.BFF_CLIENT_SECRET_FILE=,secretKeys.BFF_SEAL_KEYS_FILE=,"
+                        "config.BFF_CLIENT_SECRET_FILE=/vault/client,config.BFF_SEAL_KEYS_FILE=/vault/seal")
+HARMLESS = ["nameOverride=x", "fullnameOverride=y", FILES_FROM_ELSEWHERE]
 
 
 def egress_ports(values):
@@ -113,6 +115,8 @@ REFUSED = {
     "replicaCount=1,autoscaling.enabled=true,secretKeys.BFF_SEAL_KEYS_FILE=": "needs sealing keys",
     "operator.enabled=true": "BFF_OPERATOR_KEYS_FILE",
     "config.BFF_DRAIN_DELAY_S=3": "set by the chart",
+    "extraEnv[0].name=BFF_DRAIN_TIMEOUT_S,extraEnv[0].value=90": "set by the chart",
+    FILES_FROM_ELSEWHERE.rpartition(",")[0]: "needs sealing keys",
     "config.BFF_CLIENT_SECRET=s3cret": "put it into the Secret",
     "vendorCallsPerSecond=1": "too little for 2 replicas",
     "replicaCount=0": "replicaCount",

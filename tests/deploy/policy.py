@@ -40,6 +40,7 @@ def findings(objects, egress_ports):
     services(found, by_kind, template["spec"]["containers"][0])
     mounts(found, by_kind, template["spec"])
     drain(found, config_of(by_kind), template["spec"])
+    same_surroundings(found, by_kind, template["spec"])
     replicas(found, by_kind, config_of(by_kind))
     network(found, by_kind, config_of(by_kind))
     egress(found, by_kind["NetworkPolicy"][0]["spec"]["egress"], egress_ports)
@@ -153,30 +154,50 @@ def by_name(by_kind, name):
 def mounts(found, by_kind, spec):
     container = spec["containers"][0]
     volumes = {each["name"]: each for each in spec["volumes"]}
+    found.expect("an empty Secret, which mounts all of it", "secrets" not in volumes or volumes["secrets"]["secret"]["items"])
     for mount in container["volumeMounts"]:
         found.expect(f"mount {mount['name']}: no such volume", mount["name"] in volumes)
         # The kubelet renews mounted files, but not those that are mounted one by one.
         found.expect(f"mount {mount['name']}: one file", "subPath" not in mount)
     config = volumes["config"]["configMap"]["name"]
     found.expect("no such ConfigMap", config in {each["metadata"]["name"] for each in by_kind["ConfigMap"]})
-    secret = volumes["secrets"]["secret"]
+    secret = volumes.get("secrets", {}).get("secret", {"defaultMode": 0o440, "items": []})
     found.expect("secrets can be read by others", secret["defaultMode"] == 0o440)
     paths = {each["path"] for each in secret["items"]}
-    at = next(each["mountPath"] for each in container["volumeMounts"] if each["name"] == "secrets")
+    at = next((each["mountPath"] for each in container["volumeMounts"] if each["name"] == "secrets"), "none")
     named = {value.removeprefix(f"{at}/") for value in config_of(by_kind).values() if value.startswith(f"{at}/")}
     found.expect(f"files that are mounted: {paths}, and named: {named}", paths == named)
 
 
+def same_surroundings(found, by_kind, spec):
+    """The test runs where, as whom and with what the service does."""
+    own = {"containers", "terminationGracePeriodSeconds", "topologySpreadConstraints", "restartPolicy", "affinity"}
+    ours = spec["containers"][0]
+    for pod in (each["spec"] for each in by_kind.get("Pod", ())):
+        for key in sorted((set(spec) | set(pod)) - own):
+            found.expect(f"the test has another {key}", pod.get(key) == spec.get(key))
+        found.expect("the test runs on other nodes",
+                     pod.get("affinity", {}).get("nodeAffinity") == spec.get("affinity", {}).get("nodeAffinity"))
+        theirs = pod["containers"][0]
+        for key in ("image", "env", "envFrom", "volumeMounts", "resources", "securityContext"):
+            found.expect(f"the test has another {key}", theirs.get(key) == ours.get(key))
+        found.expect("the test has other arguments", theirs["args"] == ["doctor", *ours["args"][1:]])
+
+
 def drain(found, config, spec):
-    needed = int(config["BFF_DRAIN_DELAY_S"]) + int(config["BFF_DRAIN_TIMEOUT_S"])
-    found.expect("killed before the drain is over", needed < spec["terminationGracePeriodSeconds"] <= needed + 10)
     container = spec["containers"][0]
+    env = {each["name"]: each.get("value") for each in container["env"]}
+    # In the file that all pods share they would reach pods with the grace period of before.
+    found.expect("the drain is not the pod's own", {"BFF_DRAIN_DELAY_S", "BFF_DRAIN_TIMEOUT_S"} <= set(env) - set(config))
+    delay = int(env["BFF_DRAIN_DELAY_S"])
+    needed = delay + int(env["BFF_DRAIN_TIMEOUT_S"])
+    found.expect("killed before the drain is over", needed < spec["terminationGracePeriodSeconds"] <= needed + 10)
     found.expect("a preStop hook", "lifecycle" not in container)
     readiness = container["readinessProbe"]
     # Endpoints are told of the end at once; this is for whoever asks /readyz instead.
     noticed = readiness.get("periodSeconds", 10) * readiness.get("failureThreshold", 3)
     found.expect(f"readiness is noticed after {noticed} s only",
-                 config["BFF_DRAIN_DELAY_S"] == "0" or noticed < int(config["BFF_DRAIN_DELAY_S"]))
+                 delay == 0 or noticed < delay)
 
 
 def replicas(found, by_kind, config):

@@ -87,12 +87,17 @@ BFF_OPERATOR_LISTEN: {{ printf "%s:%d" .Values.listenAddress (int .Values.operat
 {{- end }}
 BFF_WORKERS: {{ include "bff.workers" . | quote }}
 BFF_UPSTREAM_MAX_PER_SECOND: {{ include "bff.callsPerSecond" . | quote }}
-BFF_DRAIN_DELAY_S: {{ .Values.drain.delaySeconds | quote }}
-BFF_DRAIN_TIMEOUT_S: {{ .Values.drain.timeoutSeconds | quote }}
 BFF_LOG_FORMAT: json
 {{- range $key, $in := .Values.secretKeys }}{{ if $in }}
 {{ $key }}: {{ printf "%s/%s" (include "bff.secretDirectory" $) $in }}
 {{- end }}{{ end }}
+{{- end }}
+
+{{- /* In the environment, which wins over the file and belongs to one pod, as its grace period does: in the shared
+file a longer drain would reach pods whose grace period is the old one, and they would be killed in it. */ -}}
+{{- define "bff.drain" -}}
+BFF_DRAIN_DELAY_S: {{ .Values.drain.delaySeconds }}
+BFF_DRAIN_TIMEOUT_S: {{ .Values.drain.timeoutSeconds }}
 {{- end }}
 
 {{- /* A number of YAML is a float here, and large ones would be written with an exponent. */ -}}
@@ -121,15 +126,25 @@ BFF_LOG_FORMAT: json
 {{- end }}{{ end }}
 {{- end }}
 
+{{- /* (context, key): where a file is, from existingSecret or from elsewhere (a vault's agent, a CSI volume); or nothing. */ -}}
+{{- define "bff.file" -}}
+{{- $values := (first .).Values -}}
+{{ default (default "" (get $values.config (last .))) (get $values.secretKeys (last .)) }}
+{{- end }}
+
 {{- /* Mistakes that would show in production only. */ -}}
 {{- define "bff.validate" -}}
-{{- if not .Values.existingSecret }}{{ fail "existingSecret: name the Secret that holds the client secret and the sealing keys" }}{{ end }}
-{{- if and (gt (int (include "bff.replicasMax" .)) 1) (not .Values.secretKeys.BFF_SEAL_KEYS_FILE) }}
-{{- fail "more than one replica needs sealing keys, or challenges fail at random: set secretKeys.BFF_SEAL_KEYS_FILE" }}{{ end }}
-{{- if and .Values.operator.enabled (not .Values.secretKeys.BFF_OPERATOR_KEYS_FILE) }}
-{{- fail "operator.enabled needs secretKeys.BFF_OPERATOR_KEYS_FILE" }}{{ end }}
-{{- range $key, $_ := include "bff.ownConfig" . | fromYaml }}{{ if hasKey $.Values.config $key }}
+{{- if and (include "bff.secretItems" . | fromYamlArray) (not .Values.existingSecret) }}
+{{- fail "existingSecret: name the Secret that has what secretKeys names, or empty secretKeys" }}{{ end }}
+{{- if and (gt (int (include "bff.replicasMax" .)) 1) (not (include "bff.file" (list . "BFF_SEAL_KEYS_FILE"))) }}
+{{- fail "more than one replica needs sealing keys, or challenges fail at random: set secretKeys.BFF_SEAL_KEYS_FILE, or that of config" }}{{ end }}
+{{- if and .Values.operator.enabled (not (include "bff.file" (list . "BFF_OPERATOR_KEYS_FILE"))) }}
+{{- fail "operator.enabled needs secretKeys.BFF_OPERATOR_KEYS_FILE, or that of config" }}{{ end }}
+{{- $own := merge (include "bff.ownConfig" . | fromYaml) (include "bff.drain" . | fromYaml) }}
+{{- range $key := keys .Values.config }}{{ if hasKey $own $key }}
 {{- fail (printf "config.%s is set by the chart (secretKeys, drain, operator, workers, vendorCallsPerSecond)" $key) }}{{ end }}{{ end }}
+{{- range .Values.extraEnv }}{{ if hasKey $own .name }}
+{{- fail (printf "extraEnv: %s is set by the chart (secretKeys, drain, operator, workers, vendorCallsPerSecond)" .name) }}{{ end }}{{ end }}
 {{- range $key := list "BFF_CLIENT_SECRET" "BFF_ADMIN_CLIENT_SECRET" }}{{ if hasKey $.Values.config $key }}
 {{- fail (printf "config.%s would be readable in a ConfigMap: put it into the Secret" $key) }}{{ end }}{{ end }}
 {{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.egressTo) }}
@@ -138,11 +153,65 @@ BFF_LOG_FORMAT: json
 {{- fail "autoscaling.minReplicas is larger than maxReplicas" }}{{ end }}
 {{- end }}
 
-{{- /* Environment and mounts, the same for the service and for the test. */ -}}
-{{- define "bff.environment" -}}
+{{- /* What the pods of the service and of the test have in common, but for affinity and containers. */ -}}
+{{- define "bff.podSpec" -}}
+serviceAccountName: {{ include "bff.serviceAccountName" . }}
+automountServiceAccountToken: false
+# The environment of a Service whose name begins with "bff" would be read as settings.
+enableServiceLinks: false
+{{- range $key := list "imagePullSecrets" "priorityClassName" "hostAliases" "dnsPolicy" "dnsConfig" "nodeSelector" "tolerations" }}
+{{- with get $.Values $key }}
+{{ dict $key . | toYaml }}
+{{- end }}{{ end }}
+securityContext:
+  {{- toYaml .Values.podSecurityContext | nindent 2 }}
+{{- with .Values.extraInitContainers }}
+initContainers:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+volumes:
+  - name: config
+    configMap:
+      name: {{ include "bff.fullname" . }}
+  {{- with include "bff.secretItems" . | fromYamlArray }}
+  - name: secrets
+    secret:
+      secretName: {{ $.Values.existingSecret }}
+      defaultMode: 0440
+      items:
+        {{- range $in := . }}
+        - key: {{ $in }}
+          path: {{ $in }}
+        {{- end }}
+  {{- end }}
+  {{- with .Values.extraVolumes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
+{{- /* The keys of existingSecret that are mounted. */ -}}
+{{- define "bff.secretItems" -}}
+{{ values .Values.secretKeys | compact | uniq | sortAlpha | toYaml }}
+{{- end }}
+
+{{- /* (context, command): the image, run with a command of the service. */ -}}
+{{- define "bff.container" -}}
+{{- $command := last . -}}
+{{- with first . -}}
+image: {{ include "bff.image" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+args:
+  - {{ $command }}
+  {{- with .Values.extraArgs }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 env:
   - name: BFF_CONFIG
     value: /etc/biometrics-bff/bff.conf
+  {{- range $key, $value := include "bff.drain" . | fromYaml }}
+  - name: {{ $key }}
+    value: {{ $value | quote }}
+  {{- end }}
   {{- with .Values.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -154,29 +223,18 @@ volumeMounts:
   - name: config
     mountPath: /etc/biometrics-bff
     readOnly: true
+  {{- if include "bff.secretItems" . | fromYamlArray }}
   - name: secrets
     mountPath: {{ include "bff.secretDirectory" . }}
     readOnly: true
+  {{- end }}
   {{- with .Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- end }}
-
-{{- define "bff.volumes" -}}
-- name: config
-  configMap:
-    name: {{ include "bff.fullname" . }}
-- name: secrets
-  secret:
-    secretName: {{ .Values.existingSecret }}
-    defaultMode: 0440
-    items:
-      {{- range $in := values .Values.secretKeys | compact | uniq | sortAlpha }}
-      - key: {{ $in }}
-        path: {{ $in }}
-      {{- end }}
-{{- with .Values.extraVolumes }}
-{{ toYaml . }}
+resources:
+  {{- toYaml .Values.resources | nindent 2 }}
+securityContext:
+  {{- toYaml .Values.securityContext | nindent 2 }}
 {{- end }}
 {{- end }}
 
