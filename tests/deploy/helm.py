@@ -45,8 +45,8 @@ def value_sets(context):
     return sorted((context.deploy / CHART / "ci").glob("*-values.yaml"))
 
 
-def rendered(context, *arguments):
-    text = helm(context, "template", RELEASE[0], ".", "--namespace", RELEASE[1], *arguments).stdout
+def rendered(context, *arguments, release=RELEASE[0]):
+    text = helm(context, "template", release, ".", "--namespace", RELEASE[1], *arguments).stdout
     return [each for each in yaml.load_all(text, Loader) if each]
 
 
@@ -58,8 +58,16 @@ def lint(context):
     return f"helm {version}, {len(value_sets(context))} value sets"
 
 
+# Names that YAML would take for numbers, were they not quoted.
+LIKE_NUMBERS = ("existingSecret=12345,priorityClassName=100,serviceAccount.name=77,fullnameOverride=1,nameOverride=2,"
+                "secretKeys.BFF_SEAL_KEYS_FILE=3,ingress.className=4,ingress.hosts[0].host=5,"
+                "gatewayApi.parentRefs[0].name=6")
+
+
 def schemas(context):
     objects = [each for values in value_sets(context) for each in rendered(context, "--values", values)]
+    objects += rendered(context, "--values", value_sets(context)[1], "--set-string", LIKE_NUMBERS, "--set",
+                        "metrics.serviceMonitor.enabled=true,ingress.enabled=true,gatewayApi.enabled=true", release="123")
     controls = kubernetes.demand_valid(context, objects)
     return f"{len(objects)} objects are valid, {controls} that were made invalid are not"
 
@@ -76,7 +84,7 @@ WEAKENED = [
     "vendorCallsPerSecond=1000", "podDisruptionBudget.enabled=false",
     "networkPolicy.egressPort=22", "networkPolicy.extraEgress[0].ports[0].port=443",
     "networkPolicy.extraEgress[0].ports[0].port=22,networkPolicy.extraEgress[0].to[0].ipBlock.cidr=10.1.0.0/16",
-    "networkPolicy.extraEgress[0].to[0].ipBlock.cidr=10.1.0.0/16", "commonLabels.app\\.kubernetes\\.io/part-of=x",
+    "networkPolicy.extraEgress[0].to[0].ipBlock.cidr=10.1.0.0/16",
 ]
 # These weaken nothing, and the policy finds nothing.
 FILES_FROM_ELSEWHERE = ("existingSecret=,secretKeys.BFF_CLIENT_SECRET_FILE=,secretKeys.BFF_SEAL_KEYS_FILE=,"
@@ -124,18 +132,26 @@ REFUSED = {
     "securitycontext.privileged=true": "securitycontext",
     "autoscaling.enabled=true,autoscaling.minReplicas=9": "minReplicas",
     "networkPolicy.egressTo=null": "egressTo is empty",
+    "commonLabels.app\\.kubernetes\\.io/part-of=x": "part-of",
+    "podLabels.app\\.kubernetes\\.io/component=x": "component",
+    "config.BFF_CLIENT_ID=app\nBFF_CLIENT_SECRET=s3cret": "does not match pattern",
+    "config.BFF_TENANT_ID=12345678901234567": "maximum",
+    "config.BFF_TENANT_ID=-12345678901234567": "minimum",
 }
+# As --set-json says it: --set would make a text of it.
+REFUSED_JSON = {"config.BFF_TENANT_ID=1.5": "got number"}
 
 
 def refusals(context):
     values = context.deploy / CHART / "ci" / "minimal-values.yaml"
-    for setting, words in REFUSED.items():
-        done = helm(context, "template", "x", ".", "--values", values, "--set", setting, check=False)
+    mistakes = [("--set", *each) for each in REFUSED.items()] + [("--set-json", *each) for each in REFUSED_JSON.items()]
+    for option, setting, words in mistakes:
+        done = helm(context, "template", "x", ".", "--values", values, option, setting, check=False)
         if done.returncode == 0 or words not in done.stderr:
-            demand([f"--set {setting}: {'rendered' if done.returncode == 0 else done.stderr.strip()}"])
+            demand([f"{option} {setting}: {'rendered' if done.returncode == 0 else done.stderr.strip()}"])
     alone = rendered(context, "--values", values, "--set", "replicaCount=1,secretKeys.BFF_SEAL_KEYS_FILE=")
     demand(["a single replica has a PodDisruptionBudget"] if any(e["kind"] == "PodDisruptionBudget" for e in alone) else ())
-    return f"{len(REFUSED)} mistakes refused"
+    return f"{len(mistakes)} mistakes refused"
 
 
 def keys(context):

@@ -18,8 +18,8 @@
 
 {{- /* Everything of this release, also the pod of `helm test`. */ -}}
 {{- define "bff.instanceLabels" -}}
-app.kubernetes.io/name: {{ include "bff.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "bff.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- /* The pods that serve. */ -}}
@@ -155,7 +155,7 @@ BFF_DRAIN_TIMEOUT_S: {{ .Values.drain.timeoutSeconds }}
 
 {{- /* What the pods of the service and of the test have in common, but for affinity and containers. */ -}}
 {{- define "bff.podSpec" -}}
-serviceAccountName: {{ include "bff.serviceAccountName" . }}
+serviceAccountName: {{ include "bff.serviceAccountName" . | quote }}
 automountServiceAccountToken: false
 # The environment of a Service whose name begins with "bff" would be read as settings.
 enableServiceLinks: false
@@ -172,16 +172,16 @@ initContainers:
 volumes:
   - name: config
     configMap:
-      name: {{ include "bff.fullname" . }}
+      name: {{ include "bff.fullname" . | quote }}
   {{- with include "bff.secretItems" . | fromYamlArray }}
   - name: secrets
     secret:
-      secretName: {{ $.Values.existingSecret }}
+      secretName: {{ $.Values.existingSecret | quote }}
       defaultMode: 0440
       items:
         {{- range $in := . }}
-        - key: {{ $in }}
-          path: {{ $in }}
+        - key: {{ $in | quote }}
+          path: {{ $in | quote }}
         {{- end }}
   {{- end }}
   {{- with .Values.extraVolumes }}
@@ -198,7 +198,7 @@ volumes:
 {{- define "bff.container" -}}
 {{- $command := last . -}}
 {{- with first . -}}
-image: {{ include "bff.image" . }}
+image: {{ include "bff.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 args:
   - {{ $command }}
