@@ -179,6 +179,9 @@ static void take_expiry(struct client_identity *c)
     }
 }
 
+/* An issuer's clock may be ahead of this one. */
+enum { NOT_BEFORE_LEEWAY_S = 60 };
+
 static enum err judge_period(const struct client_identity *c, int64_t now_s,
                              struct client_identity_problem *reterr)
 {
@@ -188,7 +191,7 @@ static enum err judge_period(const struct client_identity *c, int64_t now_s,
                        "the certificate, or one of its chain, expired %lld days ago: give one that "
                        "is in force",
                        (long long)((now_s - c->expires_s) / 86400));
-    if (seconds_of(X509_get0_notBefore(c->certificate)) > now_s)
+    if (seconds_of(X509_get0_notBefore(c->certificate)) > now_s + NOT_BEFORE_LEEWAY_S)
         return err_set(&reterr->text, ERR_INTERNAL,
                        "the certificate is not in force yet: look at its date and this clock");
     return ERR_OK;

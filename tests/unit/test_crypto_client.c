@@ -142,7 +142,7 @@ START_TEST(a_certificate_that_would_not_serve_is_refused)
         {{.name = "n", .key = other}, "BFF_CLIENT_KEY_FILE"},
         {{.name = "n", .key = key, .until_s = FILES_NOW_S - 3 * FILES_DAY_S}, "expired 3 days ago"},
         {{.name = "n", .key = key, .until_s = FILES_NOW_S}, "expired 0 days ago"},
-        {{.name = "n", .key = key, .from_s = FILES_NOW_S + 60}, "not in force yet"},
+        {{.name = "n", .key = key, .from_s = FILES_NOW_S + 61}, "not in force yet"},
         {{.name = "n", .key = key, .extended_usage = "serverAuth"}, "clientAuth"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -153,6 +153,17 @@ START_TEST(a_certificate_that_would_not_serve_is_refused)
     refuses(key_pem, key_pem, CLIENT_CERTIFICATE, "PEM certificates");
     refuses(key_pem, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
             CLIENT_CERTIFICATE, "PEM certificates");
+}
+END_TEST
+
+START_TEST(an_issuers_clock_may_be_a_minute_ahead)
+{
+    AUTO(free_pkey) EVP_PKEY *key = files_key("P-256");
+    AUTO_FREE char *key_pem = files_key_pem(key, NULL);
+    AUTO_FREE char *pem = files_certificate_pem(
+        &(struct files_certificate){.name = "n", .key = key, .from_s = FILES_NOW_S + 60});
+    AUTO(free_identity) struct client_identity *identity = parse(key_pem, pem);
+    ck_assert_msg(identity != NULL, "%s", problem.text.text);
 }
 END_TEST
 
@@ -228,6 +239,7 @@ int main(void)
     tcase_add_test(t, a_certificate_and_its_chain_are_shown);
     tcase_add_test(t, a_key_alone_shows_nothing);
     tcase_add_test(t, a_certificate_that_would_not_serve_is_refused);
+    tcase_add_test(t, an_issuers_clock_may_be_a_minute_ahead);
     tcase_add_test(t, an_expired_certificate_of_the_chain_is_refused);
     tcase_add_test(t, an_identity_knows_the_texts_it_was_made_of);
     tcase_add_loop_test(t, a_key_signs_what_it_can_and_nothing_else, 0, 3);
