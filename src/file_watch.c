@@ -19,8 +19,14 @@
 #include "base/log.h"
 
 enum {
-    /* Left alone for so long, files are taken for complete. */
+    /* Left alone for so long, files that took the place of others are taken for complete. */
     SETTLE_MS = 250,
+    /* A file that is written to in place, for its writer may pause, and many a half is valid. */
+    SETTLE_IN_PLACE_MS = 3 * 1000,
+    /* So long a file that is never left alone holds up the others. */
+    UNREST_MAX_MS = 10 * 1000,
+    /* What was refused is tried again: a certificate comes in force, a directory appears. */
+    RETRY_MS = 60 * 1000,
     /* What the kernel does not tell of: a file system that others write to, a link in the middle of
      * a path. */
     POLL_MS = 60 * 1000,
@@ -41,6 +47,8 @@ struct watched {
     char *path;        /* owned */
     struct stamp read; /* when it was read */
     struct stamp seen; /* at the last look */
+    /* When the last change that was seen counts as done; monotonic. */
+    int64_t settled_ms;
 };
 
 struct file_watch {
@@ -48,8 +56,10 @@ struct file_watch {
     int fd; /* inotify; -1: none */
     struct watched *files;
     size_t count;
-    int64_t look_ms; /* when to look; monotonic */
-    bool restless;   /* the last look saw a change: the next one decides */
+    int64_t look_ms;   /* when to look; monotonic, as all times here */
+    int64_t unrest_ms; /* since when a change waits for its end; 0: none does */
+    int64_t retry_ms;  /* when a refused reload is tried again; 0: none was refused */
+    bool warned;       /* of files that are not left alone */
 };
 
 static bool same_time(struct timespec a, struct timespec b)
@@ -75,6 +85,11 @@ static struct stamp stamp_of(const char *path)
                           .bytes = s.st_size,
                           .modified = s.st_mtim,
                           .changed = s.st_ctim};
+}
+
+static bool same_file(const struct stamp *a, const struct stamp *b)
+{
+    return a->problem == 0 && b->problem == 0 && a->device == b->device && a->inode == b->inode;
 }
 
 static bool is_before(struct timespec a, struct timespec b)
@@ -193,7 +208,7 @@ static void list_file(void *arg, const char *path)
     struct watched *file = &l->files[l->count++];
     file->path = copy;
     file->read = before ? before->read : first_stamp(path, l->began);
-    file->seen = stamp_of(path);
+    file->seen = file->read;
 }
 
 static void count_file(void *arg, const char *path)
@@ -214,26 +229,52 @@ static void look_in(struct file_watch *w, int64_t ms)
     w->look_ms = clock_mono_ms() + ms;
 }
 
-static bool differs(const struct file_watch *w)
+enum state { AS_READ, UNSETTLED, CHANGED };
+
+/* One that was not known before may be in the middle of being written, too. */
+static int64_t settle_ms(const struct stamp *before, const struct stamp *now)
 {
-    for (size_t i = 0; i < w->count; i++) {
-        if (!same(&w->files[i].read, &w->files[i].seen))
-            return true;
-    }
-    return false;
+    return before->problem < 0 || same_file(before, now) ? SETTLE_IN_PLACE_MS : SETTLE_MS;
 }
 
-/* True: no file is another than at the last look. */
-static bool look(struct file_watch *w)
+static enum state look_at(struct watched *file, int64_t now_ms)
 {
-    bool quiet = true;
+    const struct stamp now = stamp_of(file->path);
+
+    if (!same(&now, &file->seen)) {
+        file->settled_ms = now_ms + settle_ms(&file->seen, &now);
+        file->seen = now;
+    }
+    if (same(&file->read, &file->seen))
+        return AS_READ;
+    return now_ms < file->settled_ms ? UNSETTLED : CHANGED;
+}
+
+/* Of all files: the least settled. */
+static enum state look(struct file_watch *w, int64_t now_ms)
+{
+    enum state all = AS_READ;
 
     for (size_t i = 0; i < w->count; i++) {
-        const struct stamp now = stamp_of(w->files[i].path);
-        quiet = quiet && same(&now, &w->files[i].seen);
-        w->files[i].seen = now;
+        const enum state one = look_at(&w->files[i], now_ms);
+        if (all == AS_READ || one == UNSETTLED)
+            all = one == AS_READ ? all : one;
     }
-    return quiet;
+    return all;
+}
+
+/* True: others have waited for this long enough. */
+static bool is_too_restless(struct file_watch *w, int64_t now_ms)
+{
+    if (w->unrest_ms == 0)
+        w->unrest_ms = now_ms;
+    if (now_ms - w->unrest_ms < UNREST_MAX_MS)
+        return false;
+    if (!w->warned)
+        LOG(LOG_WARN, "config.watch", "A file of the configuration is written to again and again",
+            LOG_I("config.unrest_ms", UNREST_MAX_MS));
+    w->warned = true;
+    return true;
 }
 
 /* ---- what the main thread calls */
@@ -261,7 +302,7 @@ void file_watch_follow(struct file_watch *w, const struct config_loaded *loaded,
     if (w->fd >= 0)
         tell_by_signal(w->fd, true);
     /* What happened before the directories were watched is seen by this look. */
-    w->restless = false;
+    w->unrest_ms = 0;
     look_in(w, SETTLE_MS);
 }
 
@@ -290,7 +331,12 @@ void file_watch_mark(struct file_watch *w)
     drop_events(w);
     for (size_t i = 0; i < w->count; i++)
         w->files[i].read = w->files[i].seen = stamp_of(w->files[i].path);
-    w->restless = false;
+    w->unrest_ms = 0;
+}
+
+void file_watch_retry(struct file_watch *w, bool yes)
+{
+    w->retry_ms = yes ? clock_mono_ms() + RETRY_MS : 0;
 }
 
 struct timespec file_watch_now(void)
@@ -316,22 +362,33 @@ int64_t file_watch_wait_ms(const struct file_watch *w)
 {
     if (!w->on)
         return -1;
-    const int64_t left_ms = w->look_ms - clock_mono_ms();
+    const bool retries_first = w->retry_ms != 0 && w->retry_ms < w->look_ms;
+    const int64_t left_ms = (retries_first ? w->retry_ms : w->look_ms) - clock_mono_ms();
     return left_ms > 0 ? left_ms : 0;
 }
 
 bool file_watch_changed(struct file_watch *w)
 {
-    if (!w->on || clock_mono_ms() < w->look_ms)
+    const int64_t now_ms = clock_mono_ms();
+    const bool retry = w->retry_ms != 0 && w->retry_ms <= now_ms;
+
+    if (!w->on || (!retry && now_ms < w->look_ms))
         return false;
     drop_events(w);
     if (w->fd >= 0)
         tell_by_signal(w->fd, true);
-    const bool quiet = look(w);
-    const bool changed = differs(w);
-    if (changed && quiet && w->restless)
+    const enum state state = look(w, now_ms);
+    if (state == CHANGED) {
+        w->warned = false;
         return true;
-    w->restless = changed;
-    look_in(w, changed ? SETTLE_MS : w->fd >= 0 ? POLL_MS : POLL_ALONE_MS);
-    return false;
+    }
+    if (state == UNSETTLED) {
+        if (retry)
+            w->retry_ms = now_ms + RETRY_MS; /* there is something newer to try, soon */
+        look_in(w, SETTLE_MS);
+        return is_too_restless(w, now_ms);
+    }
+    w->unrest_ms = 0;
+    look_in(w, w->fd >= 0 ? POLL_MS : POLL_ALONE_MS);
+    return retry;
 }

@@ -2,8 +2,8 @@
  * Notices when a file changes that the configuration consists of or names: secrets and certificates
  * rotate as mounted files. The kernel tells by SIGIO that something happened in their directories
  * (so the exchange of a symbolic link is seen, too); that, or a poll, makes it look. Nothing is
- * reported before the files have been left alone for a moment: who writes several of them is not
- * caught half-way. The main thread alone. */
+ * reported before the files have been left alone for a while, longer for one that is written to in
+ * place: who writes is not caught half-way, unless he never ends. The main thread alone. */
 #pragma once
 
 #include <stdint.h>
@@ -25,6 +25,10 @@ void file_watch_mark(struct file_watch *w);
 void file_watch_follow(struct file_watch *w, const struct config_loaded *loaded,
                        struct timespec began);
 
+/* yes: file_watch_changed() is true in a minute, though nothing changes: what was read was refused.
+ * Until it is called with false. */
+void file_watch_retry(struct file_watch *w, bool yes);
+
 /* For `began`: the clock of the times in files. */
 struct timespec file_watch_now(void);
 
@@ -32,5 +36,6 @@ struct timespec file_watch_now(void);
 void file_watch_woken(struct file_watch *w);
 /* When file_watch_changed() wants to be called, in so many ms; -1: only after SIGIO. */
 int64_t file_watch_wait_ms(const struct file_watch *w);
-/* The files differ from those that were read, and nobody writes to them any more. */
+/* The files differ from those that were read, and nobody writes to them any more (or all the time);
+ * or it is time to try those again that were refused. */
 NODISCARD bool file_watch_changed(struct file_watch *w);

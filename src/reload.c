@@ -109,7 +109,7 @@ static bool try_reload(struct service *s, const struct config_inputs *inputs,
     return good;
 }
 
-void reload(struct service *s, const struct config_inputs *inputs, enum reload_trigger trigger)
+bool reload(struct service *s, const struct config_inputs *inputs, enum reload_trigger trigger)
 {
     char *problems = NULL;
     size_t len = 0;
@@ -117,11 +117,12 @@ void reload(struct service *s, const struct config_inputs *inputs, enum reload_t
 
     if (!errors) {
         refuse("out of memory", trigger);
-        return;
+        return false;
     }
     const bool good = try_reload(s, inputs, trigger, errors);
     (void)fclose(errors);
     if (!good)
         refuse(problems ? problems : "out of memory", trigger);
     free(problems);
+    return good;
 }

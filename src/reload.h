@@ -11,7 +11,8 @@ void reload_register_metrics(void);
 /* The configuration of the start is in use: for the metric. */
 void reload_note_start(void);
 enum reload_trigger { RELOAD_BY_SIGNAL, RELOAD_BY_FILES };
-/* Log and metrics tell how it went. inputs: those of the start. */
-void reload(struct service *s, const struct config_inputs *inputs, enum reload_trigger trigger);
+/* Log and metrics tell how it went. inputs: those of the start. False: it was refused. */
+NODISCARD bool reload(struct service *s, const struct config_inputs *inputs,
+                      enum reload_trigger trigger);
 /* A SIGHUP that comes too late. */
 void reload_ignore(void);

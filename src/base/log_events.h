@@ -97,8 +97,8 @@
     X("config.reload", event, configuration, change,                                               \
       "event.outcome,config.trigger,config.changed,error.reason",                                  \
       "the configuration was read again: it is in use, or refused")                                \
-    X("config.watch", event, configuration, info, "config.poll_ms,error.reason",                   \
-      "files of the configuration are polled, for the system does not tell of changes")            \
+    X("config.watch", event, configuration, info, "config.poll_ms,config.unrest_ms,error.reason",  \
+      "files of the configuration are polled, or read though they are still written to")           \
     X("secret.not_locked", event, configuration, info,                                             \
       "bff.secret.locked_bytes,bff.secret.unlocked_bytes", "secrets may be written to swap")       \
     X("log.level", event, configuration, change, "bff.level.before,bff.level.now",                 \

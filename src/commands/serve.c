@@ -60,8 +60,11 @@ static void reload_and_tell(struct serving *s, enum reload_trigger trigger)
     if (s->ready)
         notify_reloading();
     file_watch_mark(s->watch);
-    reload(s->service, s->inputs, trigger);
+    const bool good = reload(s->service, s->inputs, trigger);
     file_watch_follow(s->watch, service_settings(s->service)->loaded, began);
+    /* Who sends a signal sees how it goes, and sends another. */
+    if (good || trigger == RELOAD_BY_FILES)
+        file_watch_retry(s->watch, !good);
     if (s->ready)
         notify(READY);
 }

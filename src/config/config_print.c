@@ -204,9 +204,11 @@ void config_print_docs(FILE *out)
         "on with the old one, and the log (`config.reload`) says why.\n\n"
         "With `BFF_CONFIG_WATCH` the same happens by itself when one of these files changes: is\n"
         "written to, replaced, or reached by a symbolic link that was exchanged (a volume of\n"
-        "Kubernetes). The files are read when all of them have been left alone for 250 ms; one\n"
-        "that is then broken or gone is refused like any other invalid configuration, until it\n"
-        "changes again.\n",
+        "Kubernetes). The files are read when all of them have been left alone: for 250 ms where\n"
+        "one took the place of another, for 3 s where it was written to in place, and after 10 s "
+        "at\n"
+        "the latest. One that is then broken or gone is refused like any other invalid\n"
+        "configuration; that is tried again every 60 s, and when something changes.\n",
         out);
     for (size_t g = 0; g < GROUP_COUNT; g++) {
         (void)fprintf(out,
