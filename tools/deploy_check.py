@@ -25,6 +25,7 @@ STEPS = [
     ("helm keys", helm.keys),
     ("helm configuration", helm.configuration),
     ("helm audit", helm.audit),
+    ("helm memory table", helm.memory_table),
     ("helm pod as a process", helm.as_a_process),
     ("compose file", compose.check),
     ("prometheus lint", prometheus.lint_step),

