@@ -44,12 +44,28 @@ static void log_notes(const struct notes *n)
     }
 }
 
+/* The service runs without, for a container's limit is not always the operator's to raise. told:
+ * whether the log knows already. */
+static void tell_of_unlocked_secrets(bool *told)
+{
+    const struct secret_usage usage = secret_usage();
+
+    if (usage.unlocked_bytes > 0 && !*told)
+        LOG(LOG_WARN, "secret.not_locked",
+            "Secrets could not be locked in memory and may be written to swap: raise "
+            "RLIMIT_MEMLOCK",
+            LOG_I("bff.secret.locked_bytes", (int64_t)usage.locked_bytes),
+            LOG_I("bff.secret.unlocked_bytes", (int64_t)usage.unlocked_bytes));
+    *told = usage.unlocked_bytes > 0;
+}
+
 struct serving {
     struct service *service;
     const struct config_inputs *inputs;
     struct file_watch *watch;
     struct watchdog watchdog;
     bool ready;
+    bool told_unlocked;
 };
 
 /* Before it is ready there is nothing to say: READY=1 would be a lie. */
@@ -65,6 +81,7 @@ static void reload_and_tell(struct serving *s, enum reload_trigger trigger)
     /* Who sends a signal sees how it goes, and sends another. */
     if (good || trigger == RELOAD_BY_FILES)
         file_watch_retry(s->watch, !good);
+    tell_of_unlocked_secrets(&s->told_unlocked);
     if (s->ready)
         notify(READY);
 }
@@ -171,6 +188,7 @@ static int run(struct settings *settings, const struct listeners *listeners,
         LOG_S("bff.upstream_url", config->upstream_url), LOG_I("bff.workers", config->workers),
         LOG_I("process.pid", (int64_t)getpid()));
     struct serving serving = {.inputs = inputs};
+    tell_of_unlocked_secrets(&serving.told_unlocked);
     watchdog_init(&serving.watchdog);
     struct service *s =
         service_start(settings, listeners, watchdog_pulse_ms(&serving.watchdog), stderr);
@@ -197,19 +215,6 @@ static int run(struct settings *settings, const struct listeners *listeners,
     return EXIT_GOOD;
 }
 
-/* The service runs without, for a container's limit is not always the operator's to raise. */
-static void warn_of_unlocked_secrets(void)
-{
-    const struct secret_usage usage = secret_usage();
-
-    if (usage.unlocked_bytes > 0)
-        LOG(LOG_WARN, "secret.not_locked",
-            "Secrets could not be locked in memory and may be written to swap: raise "
-            "RLIMIT_MEMLOCK",
-            LOG_I("bff.secret.locked_bytes", (int64_t)usage.locked_bytes),
-            LOG_I("bff.secret.unlocked_bytes", (int64_t)usage.unlocked_bytes));
-}
-
 static int serve(struct settings *settings, const struct listeners *listeners,
                  const struct config_inputs *inputs, const struct notes *notes,
                  struct timespec began)
@@ -220,7 +225,6 @@ static int serve(struct settings *settings, const struct listeners *listeners,
         return EXIT_FAILED;
     }
     log_notes(notes);
-    warn_of_unlocked_secrets();
     const int code = run(settings, listeners, inputs, began);
     telemetry_stop();
     return code;

@@ -4,6 +4,7 @@ where in its memory its secrets lie, and for how long."""
 import base64
 import hashlib
 import pathlib
+import resource
 import signal
 
 import pytest
@@ -86,6 +87,22 @@ def test_a_limit_of_no_locked_memory_is_told_and_no_obstacle(emulator, bff):
     assert warning["log.level"] == "warn" and warning["bff.secret.locked_bytes"] == 0
     assert 0 < warning["bff.secret.unlocked_bytes"] <= _secret_bytes(service), "the keeper's come later"
     assert service.client().get("/healthz").status == 200
+
+
+@locks
+def test_secrets_of_a_reload_that_cannot_be_locked_are_told_once(emulator, bff, tmp_path):
+    keys = tmp_path / "seal-keys"
+    keys.write_text("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n")
+    service = bff(emulator, BFF_SEAL_KEYS_FILE=keys,
+                  wrap=lambda argv: ["setpriv", "--bounding-set=-ipc_lock", *argv])
+    assert service.events("secret.not_locked") == []
+    resource.prlimit(service.pid, resource.RLIMIT_MEMLOCK, (0, 0))
+    service.signal(signal.SIGHUP)
+    assert service.wait_event("secret.not_locked")["bff.secret.unlocked_bytes"] > 0
+    service.signal(signal.SIGHUP)
+    until(lambda: len(service.events("config.reload")) == 2, "a second reload")
+    service.stop()
+    assert len(service.events("secret.not_locked")) == 1
 
 
 def _assert_only_on_its_pages(service, secret, forms=()):
