@@ -189,8 +189,9 @@ def drain(found, config, spec):
     env = {each["name"]: each.get("value") for each in container["env"]}
     # In the file that all pods share they would reach pods with the grace period of before.
     found.expect("the drain is not the pod's own", {"BFF_DRAIN_DELAY_S", "BFF_DRAIN_TIMEOUT_S"} <= set(env) - set(config))
-    delay = int(env["BFF_DRAIN_DELAY_S"])
-    needed = delay + int(env["BFF_DRAIN_TIMEOUT_S"])
+    effective = {**config, **env}
+    delay = int(effective["BFF_DRAIN_DELAY_S"])
+    needed = delay + int(effective["BFF_DRAIN_TIMEOUT_S"])
     found.expect("killed before the drain is over", needed < spec["terminationGracePeriodSeconds"] <= needed + 10)
     found.expect("a preStop hook", "lifecycle" not in container)
     readiness = container["readinessProbe"]
