@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 
+from . import image
 from .paths import PATIENCE, SERVICE
 from .process import kept_environment
 
@@ -23,6 +24,7 @@ class Done:
 def run(*arguments, env=None, stdin=b"", timeout_s=20.0):
     """env: the settings; None as a value removes one."""
     settings = {key: str(value) for key, value in (env or {}).items() if value is not None}
+    image.hand_over(settings)
     done = subprocess.run([str(SERVICE), *map(str, arguments)], env={**kept_environment(), **settings},
                           input=stdin, capture_output=True, timeout=timeout_s * PATIENCE, check=False)
     return Done(done.returncode, done.stdout.decode(errors="replace"),

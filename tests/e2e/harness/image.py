@@ -11,6 +11,8 @@ import pytest
 # The image's root, mounted by tools/image_run.sh; None: the service is that of the build.
 ROOT = pathlib.Path(os.environ["BFF_IMAGE_ROOT"]) if "BFF_IMAGE_ROOT" in os.environ else None
 
+UID = 65532
+
 _PRELOADED = "a library of the build is preloaded; below the image's root there is none of it"
 _OWN_ETC = "the machine's /etc is mounted over; the image has its own"
 _KEPT = "libcurl 8.10 and later keeps the buffer of a request: docs/decisions/0021"
@@ -40,3 +42,12 @@ def let_in(directory):
         if top not in each.parents:
             break
         each.chmod(0o755)
+
+
+def hand_over(settings):
+    """Files that a setting names and that their owner alone can read: whoever runs an image gives them to its user."""
+    for name, value in settings.items() if ROOT else ():
+        if name == "BFF_CONFIG" or name.endswith("_FILE"):
+            path = pathlib.Path(value)
+            if path.is_file() and pathlib.Path(tempfile.gettempdir()) in path.parents:
+                os.chown(path, UID, UID)

@@ -2,7 +2,7 @@
 """The service: the process, its listeners, its log lines, its metrics."""
 import re
 
-from . import canaries, events, loop_lag
+from . import canaries, events, image, loop_lag
 from .http import Client
 from .paths import SERVICE
 from .process import Process
@@ -30,6 +30,7 @@ class Service(Process):
         settings = {**DEFAULTS, **(upstream.config() if upstream else {}), **(config or {})}
         self.settings = {key: str(value) for key, value in settings.items() if value is not None}
         self.answered = []  # ceremonies that its clients saw succeed; see events.check_audit
+        image.hand_over(self.settings)
         argv = [SERVICE, *arguments]
         super().__init__(wrap(argv) if wrap else argv, directory, env=self.settings, name=name,
                          pass_fds=pass_fds)
