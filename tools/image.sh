@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# usage: image.sh [FILTER]
+# usage: image.sh [--quick] [FILTER]
 # Builds the images with buildah, prints what the service's holds, and runs the end-to-end tests and
-# those of tests/image (or, with FILTER, those that match) against its process. Needs no container
-# engine and, where no registry is reachable, no registry: the base is then made with mmdebstrap.
+# those of tests/image (or, with FILTER, those that match; with --quick, those for which an image differs
+# from a build) against its process. Needs no container engine and, where no registry is reachable, no
+# registry: the base is then made with mmdebstrap. However it ends, no container, process or mount is left.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 . tools/common.sh
@@ -18,6 +19,43 @@ OUT=$CACHE/image
 # Equal sources give equal images: the time of the last change stands for that of the build.
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || echo 0)
 SCHEMAS=@cyclonedx/cyclonedx-library@10.3.0 # carries the published schemas of the bill of materials
+
+SUITE=image
+[ "${1-}" != --quick ] || { SUITE=image-quick && shift; }
+CONTAINER='' BEFORE='' STORE=''
+
+# One build at a time in a store, so that the containers that come meanwhile are its own.
+begin_build() {
+    STORE=$(buildah info --format '{{.store.GraphRoot}}')
+    exec 8<"$STORE"
+    flock 8
+    BEFORE=" $(buildah containers --quiet --notruncate | tr '\n' ' ') "
+}
+
+end_build() {
+    BEFORE=''
+    exec 8<&-
+}
+
+# A build that is interrupted leaves its containers.
+clean_up() {
+    local container
+    [ -z "$CONTAINER" ] || buildah rm "$CONTAINER" >/dev/null
+    [ -n "$BEFORE" ] || return 0
+    for container in $(buildah containers --quiet --notruncate); do
+        [[ $BEFORE == *" $container "* ]] || buildah rm "$container" >/dev/null
+    done
+}
+
+# end_children PID: ends all that the process started, the youngest first.
+end_children() {
+    local children child
+    children=$(cat "/proc/$1/task/$1/children" 2>/dev/null) || true
+    for child in $children; do
+        end_children "$child"
+        kill "$child" 2>/dev/null || true
+    done
+}
 
 have_image() {
     buildah images --quiet "$1" >/dev/null 2>&1
@@ -59,25 +97,33 @@ fetch_schemas() {
 # The root of a new container of the image; ROOT names it.
 unpack() {
     CONTAINER=$(buildah from "$IMAGE:$VERSION")
-    trap 'buildah rm "$CONTAINER" >/dev/null' EXIT
     ROOT=$(buildah mount "$CONTAINER")
     buildah inspect --type image "$IMAGE:$VERSION" >"$OUT/config.json"
     cp "$ROOT"/usr/share/sbom/*.cdx.json "$OUT/"
 }
 
 run_tests() {
+    local runner
     BFF_IMAGE_SCHEMAS=$OUT/schemas BFF_IMAGE_CONFIG=$OUT/config.json BFF_TEST_REPORT_DIR=$OUT/reports \
-        tools/image_run.sh "$ROOT" /usr/bin/python3 tools/run_tests.py --build "$PWD/build" --suite image \
-        --filter "${1-}"
+        tools/image_run.sh "$ROOT" /usr/bin/python3 tools/run_tests.py --build "$PWD/build" --suite "$SUITE" \
+        --filter "${1-}" </dev/null &
+    runner=$!
+    trap 'kill "$runner"; wait; exit 130' INT TERM
+    wait "$runner"
 }
 
 mkdir -p "$OUT"
+trap clean_up EXIT
+# A step works in the background, where Ctrl-C does not reach it.
+trap 'end_children $$; wait; exit 130' INT TERM
+begin_build
 choose_base
 step "building $IMAGE:$VERSION on $BASE" image-build build --target service --tag "$IMAGE:$VERSION" \
     --build-arg "VERSION=$VERSION" --build-arg "REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
     --build-arg "CREATED=$(date --utc --date="@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)" \
     --build-arg "BASE_DIGEST=$(buildah inspect --type image --format '{{.FromImageDigest}}' "$BASE")"
 step "building $EMULATOR_IMAGE" image-emulator build --target emulator --tag "$EMULATOR_IMAGE"
+end_build
 step "fetching the schemas" image-schemas fetch_schemas
 unpack
 say "$IMAGE:$VERSION holds"

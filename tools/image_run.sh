@@ -2,11 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # usage: image_run.sh ROOT COMMAND...
 # Mounts what a container runtime mounts into the image's root, makes that read-only, and runs the
-# command with BFF_SERVICE set to a program that starts the service inside. All of it in a mount
-# namespace of its own, which ends with the command.
+# command with BFF_SERVICE set to a program that starts the service inside. All of it in namespaces of
+# its own for mounts and processes, so that nothing is left of it when it ends or is killed.
 set -euo pipefail
 if [ "${BFF_IMAGE_NAMESPACE-}" != own ]; then
-    BFF_IMAGE_NAMESPACE=own exec unshare --mount --propagation private "$0" "$@"
+    scratch=$(mktemp -d) inside=
+    chmod 0755 "$scratch"
+    # The first process of the namespace takes all others with it, and is gone when they are.
+    trap 'kill -KILL $(cat "/proc/$inside/task/$inside/children" 2>/dev/null) 2>/dev/null || true; wait; rm -rf "$scratch"' EXIT
+    trap 'exit 130' INT TERM
+    BFF_IMAGE_NAMESPACE=own BFF_IMAGE_SCRATCH=$scratch unshare --mount --propagation private \
+        --pid --fork --kill-child --mount-proc "$0" "$@" &
+    inside=$! status=0
+    wait "$inside" || status=$?
+    exit "$status"
 fi
 root=$1 here=$(dirname "$(readlink -f "$0")")
 shift
@@ -28,14 +37,10 @@ mount --bind /tmp "$root/tmp"
 mount -o remount,bind,ro "$root"
 ! touch "$root/etc/passwd" 2>/dev/null || { echo "the root can be written to" >&2 && exit 1; }
 
-scratch=$(mktemp -d)
-chmod 0755 "$scratch"
+scratch=$BFF_IMAGE_SCRATCH
 start=$scratch/biometrics-bff
 printf '#!/bin/sh\nexec /usr/bin/python3 -I -S "%s" "%s" /usr/bin/biometrics-bff "$@"\n' \
     "$here/image_enter.py" "$root" >"$start"
 chmod 0755 "$start"
-status=0
 # Of its own, for each run of pytest closes the common one to other users.
-PYTEST_DEBUG_TEMPROOT=$scratch BFF_SERVICE=$start BFF_IMAGE_ROOT=$root "$@" || status=$?
-rm -rf "$scratch"
-exit "$status"
+PYTEST_DEBUG_TEMPROOT=$scratch BFF_SERVICE=$start BFF_IMAGE_ROOT=$root "$@"
