@@ -35,6 +35,13 @@ ONE_PATH_E2E = ("test_jwt_attacks.py", "test_framing.py", "test_json_bodies.py",
 # No program of the build runs in these: the plain run is enough.
 PYTHON_ONLY_E2E = ("test_stress_journals.py", "test_faults_verdict.py")
 
+# What an image differs in from a build: its user, its files and paths, its certificates and libraries (OpenSSL,
+# libcurl with what they do with tokens, secrets and HTTP/2), how it is started, told and ended.
+OF_AN_IMAGE_E2E = ("test_authenticate.py", "test_client_auth.py", "test_config_watch.py", "test_configuration.py",
+                   "test_confinement.py", "test_hardening.py", "test_http2.py", "test_life_cycle.py",
+                   "test_memory_after_rotation.py", "test_reload.py", "test_secrets.py", "test_session.py",
+                   "test_socket_activation.py", "test_watchdog.py")
+
 # Under AddressSanitizer also the tests of faults that feed the service broken answers, handshakes and frames.
 BROKEN_INPUT = "faults/test_upstream_*.py"
 
@@ -119,8 +126,8 @@ def run_pytest(build, reports, name, arguments, settings=None):
     return passed, 0 if status in (0, 5) else 1, skipped
 
 
-def run_e2e(build, reports, expression, ignored, more=()):
-    arguments = ["e2e", *more, *(f"--ignore=e2e/{name}" for name in ignored)]
+def run_e2e(build, reports, expression, ignored, chosen):
+    arguments = [*chosen, *(f"--ignore=e2e/{name}" for name in ignored)]
     return run_pytest(build, reports, "e2e", arguments + (["-k", expression] if expression else []))
 
 
@@ -158,7 +165,7 @@ def print_reports(reports):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", required=True, type=pathlib.Path)
-    parser.add_argument("--suite", choices=("all", "asan", "threads", "image"), default="all")
+    parser.add_argument("--suite", choices=("all", "asan", "threads", "image", "image-quick"), default="all")
     parser.add_argument("--filter", default="")
     options = parser.parse_args()
 
@@ -167,15 +174,15 @@ def main():
         old.unlink()
 
     threads = options.suite == "threads"
-    image = options.suite == "image"  # its binary is tested from outside (tools/image_run.sh)
+    image = options.suite.startswith("image")  # its binary is tested from outside (tools/image_run.sh)
     unit = (0, 0) if image else run_unit(options.build, options.filter and re.escape(options.filter)
                                          or (THREADED_UNIT if threads else ""))
     sys.stdout.flush()
     more = sorted(str(path.relative_to(ROOT / "tests")) for path in (ROOT / "tests").glob(BROKEN_INPUT))
-    ignored = {"all": (), "asan": PYTHON_ONLY_E2E, "threads": ONE_PATH_E2E + PYTHON_ONLY_E2E,
-               "image": PYTHON_ONLY_E2E}[options.suite]
-    e2e = run_e2e(options.build, reports, options.filter, ignored,
-                  more if options.suite == "asan" else ["image"] if image else ())
+    ignored = {"all": (), "threads": ONE_PATH_E2E + PYTHON_ONLY_E2E}.get(options.suite, PYTHON_ONLY_E2E)
+    chosen = {"asan": ["e2e", *more], "image": ["e2e", "image"],
+              "image-quick": [f"e2e/{name}" for name in OF_AN_IMAGE_E2E] + ["image"]}.get(options.suite, ["e2e"])
+    e2e = run_e2e(options.build, reports, options.filter, ignored, chosen)
 
     print()
     print(f"unit: {unit[0]} passed, {unit[1]} failed")
