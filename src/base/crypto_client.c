@@ -14,6 +14,7 @@
 
 #include "base/crypto.h"
 #include "base/secret.h"
+#include "base/wipe.h"
 
 enum { RSA_BITS_MIN = 2048, RSA_EXPONENT_MIN = 65537, SUBJECT_BYTES = 256 };
 
@@ -326,16 +327,26 @@ const char *client_identity_subject(const struct client_identity *c)
     return c->subject;
 }
 
-bool client_identity_give(const struct client_identity *c, void *ssl_ctx)
+static bool give(const struct client_identity *c, void *ssl_ctx)
 {
-    if (!c->certificate)
-        return true;
     AUTO(free_key) EVP_PKEY *key = read_key((struct str){c->key_pem, c->key_pem_len}, NULL);
 
     return (key && SSL_CTX_use_certificate(ssl_ctx, c->certificate) == 1 &&
             SSL_CTX_set1_chain(ssl_ctx, c->chain) == 1 &&
             SSL_CTX_use_PrivateKey(ssl_ctx, key) == 1) ||
            crypto_refuse(false);
+}
+
+/* OpenSSL frees the decoded text of the key as it is, and this may be a worker's thread. */
+bool client_identity_give(const struct client_identity *c, void *ssl_ctx)
+{
+    if (!c->certificate)
+        return true;
+    const bool before = wipe_while(true);
+    const bool given = give(c, ssl_ctx);
+
+    (void)wipe_while(before);
+    return given;
 }
 
 /* ---- signatures */
@@ -397,12 +408,22 @@ static bool sign(EVP_PKEY *key, enum client_signature as, struct str text, struc
     return true;
 }
 
+static bool sign_with_key(const struct client_identity *c, enum client_signature as,
+                          struct str text, struct buf *out)
+{
+    AUTO(free_key) EVP_PKEY *key = read_key((struct str){c->key_pem, c->key_pem_len}, NULL);
+
+    return (key && sign(key, as, text, out) && buf_ok(out)) || crypto_refuse(false);
+}
+
 bool client_identity_sign(const struct client_identity *c, enum client_signature as,
                           struct str text, struct buf *out)
 {
     if (!client_identity_can_sign(c, as))
         return false;
-    AUTO(free_key) EVP_PKEY *key = read_key((struct str){c->key_pem, c->key_pem_len}, NULL);
+    const bool before = wipe_while(true);
+    const bool is_signed = sign_with_key(c, as, text, out);
 
-    return (key && sign(key, as, text, out) && buf_ok(out)) || crypto_refuse(false);
+    (void)wipe_while(before);
+    return is_signed;
 }

@@ -3,7 +3,6 @@
 #include "base/wipe.h"
 
 #include <malloc.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +13,14 @@ static _Thread_local bool wipes;
 void wipe_on_this_thread(void)
 {
     wipes = true;
+}
+
+bool wipe_while(bool on)
+{
+    const bool before = wipes;
+
+    wipes = on;
+    return before;
 }
 
 /* Apart, so that other threads, which free a hundred blocks a request, pay next to nothing. */

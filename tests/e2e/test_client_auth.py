@@ -5,14 +5,13 @@ import datetime
 import json
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from harness.command import run
 from harness.device import Phone
 from harness.jose import SigningKey, b64url
-from harness.tls import Authority
+from harness.tls import ClientAuthority, write_client_pair
 
 DAY_S = 86400
 
@@ -91,25 +90,6 @@ def test_a_wrong_assertion_is_refused(start_emulator, bff, tmp_path, change):
 # ---- certificates of an authority that the identity API trusts
 
 
-class Clients(Authority):
-    def certificate(self, name="our-service", key=None, days=30):
-        """A TLS client's (certificate, key); days: of its life that are left."""
-        key = key or ec.generate_private_key(ec.SECP256R1())
-        now = datetime.datetime.utcnow()
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        made = (x509.CertificateBuilder().subject_name(subject).issuer_name(self._name)
-                .public_key(key.public_key()).serial_number(x509.random_serial_number())
-                .not_valid_before(now - datetime.timedelta(days=60))
-                .not_valid_after(now + datetime.timedelta(days=days))
-                .sign(self._key, hashes.SHA256()))
-        return made, key
-
-
-def write_pair(directory, made, key):
-    (directory / "client.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (directory / "client.key").write_bytes(private_pem(key))
-
-
 def thumbprint(made):
     return b64url(made.fingerprint(hashes.SHA256()))
 
@@ -121,7 +101,7 @@ def by_certificate(directory):
 
 @pytest.fixture
 def clients(tmp_path):
-    return Clients(tmp_path, "client-ca")
+    return ClientAuthority(tmp_path, "client-ca")
 
 
 @pytest.fixture
@@ -133,16 +113,16 @@ def trusting(start_emulator, clients):
 
 def test_a_certificate_of_another_name_or_authority_is_refused(trusting, bff, clients, tmp_path):
     emulator = trusting()
-    write_pair(tmp_path, *clients.certificate("another-service"))
+    write_client_pair(tmp_path, *clients.certificate("another-service"))
     is_refused(bff, emulator, BFF_CLIENT_SECRET=None, **by_certificate(tmp_path))
-    write_pair(tmp_path, *Clients(tmp_path, "stranger-ca").certificate())
+    write_client_pair(tmp_path, *ClientAuthority(tmp_path, "stranger-ca").certificate())
     is_refused(bff, emulator, BFF_CLIENT_SECRET=None, **by_certificate(tmp_path))
 
 
 def test_a_token_bound_to_the_certificate_is_good_on_every_call(trusting, bff, clients, tmp_path):
     emulator = trusting("--bind-tokens")
     made, key = clients.certificate()
-    write_pair(tmp_path, made, key)
+    write_client_pair(tmp_path, made, key)
     service = bff(emulator, BFF_CLIENT_SECRET=None, **by_certificate(tmp_path))
     Phone(service, emulator).enroll().login()
     assert {call["certificate"] for call in emulator.calls()} == {thumbprint(made)}
@@ -154,12 +134,12 @@ def test_a_token_bound_to_the_certificate_is_good_on_every_call(trusting, bff, c
 def test_a_new_certificate_is_shown_on_new_connections_alone(trusting, reloadable, clients, tmp_path, bound):
     emulator = trusting(*["--bind-tokens"] if bound else [])
     old, new = clients.certificate(), clients.certificate(days=60)
-    write_pair(tmp_path, *old)
+    write_client_pair(tmp_path, *old)
     bff = reloadable(emulator, **by_certificate(tmp_path), config={"BFF_CLIENT_SECRET": None})
     assert bff.start().status == 200
     before = {call["connection"] for call in emulator.calls()}
 
-    write_pair(tmp_path, *new)
+    write_client_pair(tmp_path, *new)
     assert bff.reload()["event.outcome"] == "success"
     bff.service.wait_event("token.credentials_accepted")
     emulator.clear_calls()
@@ -191,11 +171,11 @@ BAD_PAIRS = {
 def test_a_pair_that_would_not_serve_is_refused_and_the_old_kept(trusting, reloadable, clients, tmp_path, bad):
     emulator = trusting()
     made, key = clients.certificate()
-    write_pair(tmp_path, made, key)
+    write_client_pair(tmp_path, made, key)
     bff = reloadable(emulator, **by_certificate(tmp_path), config={"BFF_CLIENT_SECRET": None})
     if bad in BAD_PAIRS:
         option, why, make = BAD_PAIRS[bad]
-        write_pair(tmp_path, *make(clients))
+        write_client_pair(tmp_path, *make(clients))
     elif bad == "passphrase":
         option, why = "BFF_CLIENT_KEY_FILE", "passphrase"
         (tmp_path / "client.key").write_bytes(key.private_bytes(
@@ -233,7 +213,7 @@ def test_an_algorithm_that_the_key_cannot_sign_is_refused_by_the_check(emulator,
 
 def test_doctor_says_when_the_certificate_expires(trusting, clients, tmp_path):
     emulator = trusting()
-    write_pair(tmp_path, *clients.certificate(days=5.5))
+    write_client_pair(tmp_path, *clients.certificate(days=5.5))
     env = {**emulator.config(), **by_certificate(tmp_path)}
     done = run("doctor", env={**env, "BFF_CLIENT_SECRET": None})
     assert done.status == 0, done

@@ -13,9 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from harness.paths import BUILD, SANITIZER
 from harness.reloadable import base64_lines
+from harness.tls import ClientAuthority, write_client_pair
 from harness.waiting import until
 
 CLIENT_ID = "client-1"
+BY_KEY = ["private_key_jwt", "tls_client_auth"]
 SMALL = {"BFF_WORKERS": 1, "BFF_USED_CHALLENGES_MAX": 100, "BFF_LIMIT_ENTRIES_MAX": 100, "BFF_TOKEN_MEMORY_MAX": 0}
 pytestmark = [
     pytest.mark.skipif(SANITIZER != "none", reason="a sanitizer keeps what was freed, and must be preloaded first"),
@@ -77,18 +79,18 @@ def operator_line(key):
 
 
 class Generation:
-    """One of each kind of secret."""
+    """One of each kind of secret. authority: of the certificate, where one is shown."""
 
-    def __init__(self, directory, auth):
-        self.directory, self.auth = directory, auth
+    def __init__(self, directory, auth, authority):
+        self.directory, self.auth, self.authority = directory, auth, authority
         self.secret = secrets.token_hex(24)
         self.seal_key = secrets.token_bytes(32)
         self.operator_key = secrets.token_hex(32)
-        self.private_key = rsa.generate_private_key(65537, 2048) if auth == "private_key_jwt" else None
+        self.private_key = rsa.generate_private_key(65537, 2048) if auth in BY_KEY else None
 
     def write(self):
         if self.private_key:
-            (self.directory / "key.pem").write_bytes(pem(self.private_key))
+            write_client_pair(self.directory, *self.authority.certificate(key=self.private_key))
         else:
             (self.directory / "secret").write_text(self.secret + "\n")
         (self.directory / "seal").write_text(base64_lines(self.seal_key))
@@ -97,9 +99,12 @@ class Generation:
     def settings(self):
         files = {"BFF_SEAL_KEYS_FILE": self.directory / "seal", "BFF_CLIENT_AUTH": self.auth,
                  "BFF_OPERATOR_KEYS_FILE": self.directory / "operators"}
-        if self.private_key:
-            return {**files, "BFF_CLIENT_KEY_FILE": self.directory / "key.pem", "BFF_CLIENT_KEY_ID": "key-1"}
-        return {**files, "BFF_CLIENT_SECRET_FILE": self.directory / "secret"}
+        if not self.private_key:
+            return {**files, "BFF_CLIENT_SECRET_FILE": self.directory / "secret"}
+        files["BFF_CLIENT_KEY_FILE"] = self.directory / "client.key"
+        if self.auth == "tls_client_auth":
+            return {**files, "BFF_CLIENT_CERT_FILE": self.directory / "client.pem"}
+        return {**files, "BFF_CLIENT_KEY_ID": "key-1"}
 
     def forms(self):
         own = forms_of_private_key(self.private_key) if self.private_key else forms_of_secret(self.secret)
@@ -117,11 +122,19 @@ def use(bff, generation):
                                               token=generation.operator_key).status == 204
 
 
-@pytest.mark.parametrize("auth", ["client_secret_post", "client_secret_basic", "private_key_jwt"])
-def test_no_old_secret_is_left_in_memory(reloadable, hostile, tmp_path, auth):
-    old, new = Generation(tmp_path, auth), Generation(tmp_path, auth)
+def vendor(start_hostile, start_emulator, authority, auth):
+    if auth != "tls_client_auth":
+        return start_hostile()
+    return start_emulator("--client-auth", auth, "--client-ca", authority.ca_file, "--client-dn", "CN=our-service",
+                          "--client-id", CLIENT_ID)
+
+
+@pytest.mark.parametrize("auth", ["client_secret_post", "client_secret_basic", *BY_KEY])
+def test_no_old_secret_is_left_in_memory(reloadable, start_hostile, start_emulator, tmp_path, auth):
+    authority = ClientAuthority(tmp_path, "client-ca")
+    old, new = Generation(tmp_path, auth, authority), Generation(tmp_path, auth, authority)
     old.write()
-    bff = reloadable(hostile, **old.settings(), config={
+    bff = reloadable(vendor(start_hostile, start_emulator, authority, auth), **old.settings(), config={
         **SMALL, "BFF_CLIENT_ID": CLIENT_ID, "BFF_CLIENT_SECRET": None, "BFF_OPERATOR_LISTEN": "127.0.0.1:0",
         "LD_PRELOAD": BUILD / "tests" / "e2e" / "dumpable.so"})
     use(bff, old)

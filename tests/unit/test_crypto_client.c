@@ -3,8 +3,12 @@
  * what a TLS context shows, and signatures that OpenSSL itself verifies. */
 #include "base/crypto_client.h"
 
+#include <malloc.h>
+#include <openssl/core_names.h>
 #include <openssl/ssl.h>
 
+#include "base/crypto.h"
+#include "base/wipe.h"
 #include "client_files.h"
 #include "unit.h"
 
@@ -28,6 +32,59 @@ static void refuses(const char *key, const char *certificate, enum client_identi
     ck_assert_int_eq(problem.part, part);
     ck_assert_msg(strstr(problem.text.text, why), "%s", problem.text.text);
 }
+
+/* ---- what is freed: the linker takes this in the place of free() */
+
+enum { NUMBER_BYTES = 32 };
+static uint8_t private_number[NUMBER_BYTES]; /* of a key on P-256, as its DER has it */
+static bool watches;
+static unsigned left_readable;
+
+void __real_free(void *memory);
+void __wrap_free(void *memory);
+void __wrap_free(void *memory)
+{
+    if (watches && memory &&
+        memmem(memory, malloc_usable_size(memory), private_number, NUMBER_BYTES))
+        left_readable++;
+    __real_free(memory);
+}
+
+static void watch_number_of(EVP_PKEY *key)
+{
+    BIGNUM *number = NULL;
+
+    ck_assert_int_eq(EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &number), 1);
+    ck_assert_int_eq(BN_bn2binpad(number, private_number, NUMBER_BYTES), NUMBER_BYTES);
+    BN_clear_free(number);
+    watches = true;
+}
+
+START_TEST(no_thread_leaves_the_decoded_key_in_freed_memory)
+{
+    AUTO(free_pkey) EVP_PKEY *key = files_key("P-256");
+    AUTO_FREE char *key_pem = files_key_pem(key, NULL);
+    AUTO_FREE char *certificate =
+        files_certificate_pem(&(struct files_certificate){.name = "n", .key = key});
+    AUTO(free_identity) struct client_identity *identity = parse(key_pem, certificate);
+    AUTO_BUF struct buf out = {0};
+    buf_init(&out, 1024);
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+
+    watch_number_of(key);
+    ck_assert(client_identity_give(identity, context));
+    ck_assert(client_identity_sign(identity, CLIENT_SIGNS_ES256, STR("text"), &out));
+    SSL_CTX_free(context);
+    ck_assert_uint_eq(left_readable, 0);
+    /* This thread frees other things as they are, before and after. */
+    uint8_t *copy = malloc(NUMBER_BYTES);
+    ck_assert_ptr_nonnull(copy);
+    memcpy(copy, private_number, NUMBER_BYTES);
+    wipe_free(copy);
+    ck_assert_uint_eq(left_readable, 1);
+    watches = false;
+}
+END_TEST
 
 /* ---- keys */
 
@@ -232,7 +289,10 @@ END_TEST
 
 int main(void)
 {
+    if (!crypto_init()) /* before OpenSSL takes memory: it must be ours to free */
+        return EXIT_FAILURE;
     TCase *t = tcase_create("crypto_client");
+    tcase_add_test(t, no_thread_leaves_the_decoded_key_in_freed_memory);
     tcase_add_loop_test(t, a_key_is_good_or_it_is_said_why_not, 0, ARRAY_LEN(KEYS));
     tcase_add_test(t, an_rsa_key_with_a_small_exponent_is_refused);
     tcase_add_test(t, passphrases_and_rubbish_are_refused);

@@ -49,6 +49,18 @@ START_TEST(what_is_freed_is_overwritten)
 }
 END_TEST
 
+START_TEST(a_stretch_of_work_ends_as_it_began)
+{
+    ck_assert(!wipe_while(true));
+    ck_assert(wipe_while(true));
+    wipe_free(filled(100));
+    ck_assert(was_zero);
+    ck_assert(wipe_while(false));
+    wipe_free(filled(100));
+    ck_assert(!was_zero);
+}
+END_TEST
+
 START_TEST(what_moves_is_overwritten_where_it_was)
 {
     wipe_on_this_thread();
@@ -72,6 +84,7 @@ int main(void)
     TCase *t = tcase_create("wipe");
     tcase_add_test(t, other_threads_pay_nothing);
     tcase_add_test(t, what_is_freed_is_overwritten);
+    tcase_add_test(t, a_stretch_of_work_ends_as_it_began);
     tcase_add_test(t, what_moves_is_overwritten_where_it_was);
     return unit_run(t, "wipe");
 }

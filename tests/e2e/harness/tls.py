@@ -67,3 +67,18 @@ class Authority:
             _pem(certificate) + b"".join(authority.ca_file.read_bytes() for authority in chain))
         key_file.write_bytes(_key_pem(key))
         return certificate_file, key_file
+
+
+class ClientAuthority(Authority):
+    def certificate(self, name="our-service", key=None, days=30):
+        """A TLS client's (certificate, key); days: of its life that are left."""
+        key = key or ec.generate_private_key(ec.SECP256R1())
+        now = datetime.datetime.utcnow()
+        made = (_builder(_name(name), self._name, key.public_key(), now + days * _DAY, now - 60 * _DAY)
+                .sign(self._key, hashes.SHA256()))
+        return made, key
+
+
+def write_client_pair(directory, made, key):
+    (directory / "client.pem").write_bytes(_pem(made))
+    (directory / "client.key").write_bytes(_key_pem(key))
