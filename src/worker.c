@@ -36,7 +36,7 @@ static enum err build_client(const struct worker *w, struct era *era, struct err
     const struct config *config = era->settings->config;
     const struct http_client_options options = {
         .trust = era->settings->resources.trust,
-        .identity = era->settings->resources.identity,
+        .identity = client_identity_shown(era->settings->resources.identity),
         .resolver = w->options.resolver,
         .allow_http = config->allow_insecure_upstream,
         .http2 = config->upstream_http2,
@@ -227,7 +227,8 @@ static enum err on_quiesce(void *arg, struct err_text *reterr)
 static bool needs_other_client(const struct settings *from, const struct settings *to)
 {
     return from->resources.trust != to->resources.trust ||
-           from->resources.identity != to->resources.identity ||
+           client_identity_shown(from->resources.identity) !=
+               client_identity_shown(to->resources.identity) ||
            from->config->upstream_connect_timeout_ms != to->config->upstream_connect_timeout_ms ||
            from->config->max_in_flight != to->config->max_in_flight;
 }

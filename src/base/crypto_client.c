@@ -327,6 +327,11 @@ const char *client_identity_subject(const struct client_identity *c)
     return c->subject;
 }
 
+const struct client_identity *client_identity_shown(const struct client_identity *c)
+{
+    return c && c->certificate ? c : NULL;
+}
+
 static bool give(const struct client_identity *c, void *ssl_ctx)
 {
     AUTO(free_key) EVP_PKEY *key = read_key((struct str){c->key_pem, c->key_pem_len}, NULL);

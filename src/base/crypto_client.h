@@ -43,6 +43,9 @@ int64_t client_identity_expires_s(const struct client_identity *c);
 /* The certificate's subject as RFC 2253 has it; "": none. */
 const char *client_identity_subject(const struct client_identity *c);
 
+/* What of it a TLS connection depends on: the identity itself if it has a certificate, else NULL.
+ * Accepts NULL. */
+NODISCARD const struct client_identity *client_identity_shown(const struct client_identity *c);
 /* Makes the TLS context (SSL_CTX *) show the certificate, if there is one, and sign with the key.
  * Any thread. False: out of memory. */
 NODISCARD bool client_identity_give(const struct client_identity *c, void *ssl_ctx);

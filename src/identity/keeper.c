@@ -255,7 +255,7 @@ enum err keeper_make_client(struct loop *l, const struct config *config, const s
 {
     const struct http_client_options options = {
         .trust = trust,
-        .identity = identity,
+        .identity = client_identity_shown(identity),
         .resolver = resolver,
         .allow_http = config->allow_insecure_upstream,
         /* For a call every few minutes. A connection of HTTP/2 would keep the client secret in its

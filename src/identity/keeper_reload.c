@@ -56,7 +56,8 @@ static void exchange_client(struct keeper *k, struct http_client *client)
 
 static bool needs_other_client(const struct keeper *k, const struct reload *r)
 {
-    return k->trust != r->trust || k->identity != r->identity ||
+    return k->trust != r->trust ||
+           client_identity_shown(k->identity) != client_identity_shown(r->identity) ||
            k->config->upstream_connect_timeout_ms != r->config->upstream_connect_timeout_ms;
 }
 

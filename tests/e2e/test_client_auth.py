@@ -152,6 +152,21 @@ def test_a_new_certificate_is_shown_on_new_connections_alone(trusting, reloadabl
     assert bff.service.metric("bff_client_certificate_expiry_timestamp_seconds") > 50 * DAY_S
 
 
+def test_a_new_assertion_key_leaves_the_connections_open(reloadable, hostile, tmp_path):
+    """No certificate is shown with it, so that nothing of a connection is of the old key."""
+    settings, _ = assertion_settings(tmp_path, "RS256")
+    auth = settings.pop("BFF_CLIENT_AUTH")
+    bff = reloadable(hostile, **{key: value for key, value in settings.items() if value},
+                     config={"BFF_CLIENT_AUTH": auth, "BFF_CLIENT_SECRET": None, "BFF_WORKERS": 1})
+    assert bff.start().status == 200
+    settings["BFF_CLIENT_KEY_FILE"].write_bytes(private_pem(rsa.generate_private_key(65537, 2048)))
+    assert bff.reload()["event.outcome"] == "success"
+    bff.service.wait_event("token.credentials_accepted")
+    assert bff.start().status == 200
+    before, after = hostile.calls("start")
+    assert before.connection == after.connection
+
+
 # ---- what is refused before anything is sent: at check and at a reload
 
 

@@ -183,6 +183,7 @@ START_TEST(a_key_alone_shows_nothing)
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     ck_assert(client_identity_give(identity, context));
     ck_assert_ptr_null(SSL_CTX_get0_certificate(context));
+    ck_assert_ptr_null(client_identity_shown(identity));
     ck_assert_str_eq(client_identity_subject(identity), "");
     SSL_CTX_free(context);
 }
@@ -255,6 +256,8 @@ START_TEST(an_identity_knows_the_texts_it_was_made_of)
     ck_assert(!client_identity_is_of(alone, str_of(key_pem), str_of(certificate)));
     client_identity_free(client_identity_share(both));
     ck_assert_str_eq(client_identity_subject(both), "CN=n");
+    ck_assert_ptr_eq(client_identity_shown(both), both);
+    ck_assert_ptr_null(client_identity_shown(NULL));
 }
 END_TEST
 
