@@ -164,6 +164,8 @@ enum err token_call_start(struct keeper *k, struct token_call *c,
         .content_type = "application/x-www-form-urlencoded",
         .body = buf_str(&c->body),
         .deadline_ms = c->started_ms + k->limits->fetch_timeout_ms,
+        /* An assertion is good for one use (RFC 7523 section 3): our next attempt signs another. */
+        .run_once = credentials->method == CLIENT_AUTH_PRIVATE_KEY_JWT,
         .label = "token",
     };
     c->call = http_client_start(k->client, &request, fn, arg);

@@ -17,7 +17,9 @@ enum { GUARD_MS = 30000 };
 /* ---- the vendor: the test sets what it answers, the server's thread reads it */
 
 struct vendor vendor;
-static char *modulus; /* base64url, of a key made once */
+static char *modulus;        /* base64url, of a key made once */
+static char last_body[8192]; /* of the token requests; the server's thread alone */
+static size_t last_body_len;
 
 static char *make_modulus(void)
 {
@@ -66,13 +68,25 @@ static void answer_jwks(struct buf *answer)
                   document ? document : body.ptr);
 }
 
+static void note_body(struct str body)
+{
+    if (str_eq(body, (struct str){last_body, last_body_len}))
+        (void)atomic_fetch_add(&vendor.token_repeats, 1);
+    last_body_len = body.len < sizeof(last_body) ? body.len : 0;
+    memcpy(last_body, body.ptr, last_body_len);
+}
+
 static enum script_end script(void *arg, const struct script_request *r, struct buf *answer)
 {
     (void)arg;
-    if (str_starts_with(r->text, STR("POST /token ")))
-        answer_token(answer);
-    else
+    if (!str_starts_with(r->text, STR("POST /token "))) {
         answer_jwks(answer);
+        return SCRIPT_KEEP;
+    }
+    note_body(r->body);
+    if (atomic_load(&vendor.drop_reused) && r->on_connection > 0)
+        return SCRIPT_CLOSE;
+    answer_token(answer);
     return SCRIPT_KEEP;
 }
 
@@ -88,6 +102,7 @@ void bench_set_up(void)
                              .jwks_status = 200,
                              .kid = 1,
                              .jwks_type = "application/json"};
+    last_body_len = 0;
     bench.server = script_server_start(script, NULL);
     bench.issuer = (struct issuer){.issuer = (char *)"https://issuer.example",
                                    .jwks_url = script_server_url(bench.server, "/jwks")};
@@ -109,9 +124,9 @@ void bench_set_up(void)
 void bench_start(void)
 {
     struct err_text text = {0};
-    ck_assert_int_eq(
-        keeper_start_with(&bench.config, NULL, NULL, NULL, &bench.limits, &bench.keeper, &text),
-        ERR_OK);
+    ck_assert_int_eq(keeper_start_with(&bench.config, NULL, bench.identity, NULL, &bench.limits,
+                                       &bench.keeper, &text),
+                     ERR_OK);
     bench.view = keeper_view_create(bench.keeper, bench.loop);
     ck_assert_ptr_nonnull(bench.view);
 }

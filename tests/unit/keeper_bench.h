@@ -14,7 +14,9 @@ struct vendor {
     atomic_int token_status;
     atomic_int expires_in_s;
     atomic_uint token_calls;
-    atomic_bool hold_token; /* no answer */
+    atomic_bool hold_token;  /* no answer */
+    atomic_bool drop_reused; /* closes a connection on which a token was asked for a second time */
+    atomic_uint token_repeats; /* token requests with the body of the one before */
     atomic_int jwks_status;
     atomic_uint jwks_calls;
     atomic_bool hold_jwks;
@@ -28,6 +30,7 @@ struct bench {
     struct script_server *server;
     struct config config;
     struct issuer issuer;
+    struct client_identity *identity; /* NULL: none */
     struct keeper_limits limits;
     struct keeper *keeper;
     struct keeper_view *view;

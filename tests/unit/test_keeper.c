@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "base/clock.h"
+#include "client_files.h"
 #include "keeper_bench.h"
 
 static void wait_token_until(size_t i, int64_t deadline_ms)
@@ -100,6 +101,27 @@ static bool renewed(void)
     struct token_now token;
     return keeper_token(bench.view, KEEPER_CLIENT_TOKEN, &token) && token.generation >= 2;
 }
+
+/* libcurl sends again by itself what was lost on a reused connection. */
+START_TEST(an_assertion_is_not_sent_twice)
+{
+    bench_set_up();
+    AUTO(free_identity) struct client_identity *identity = files_identity("P-256");
+    bench.identity = identity;
+    bench.config.client_secret = NULL;
+    bench.config.client_auth = CLIENT_AUTH_PRIVATE_KEY_JWT;
+    bench.config.client_assertion_alg = JWS_ES256;
+    bench.config.client_key_id = (char *)"key-1";
+    bench.config.client_assertion_audience = (char *)"https://vendor.example";
+    bench.limits.backoff_first_ms = 10;
+    atomic_store(&vendor.expires_in_s, 2);
+    atomic_store(&vendor.drop_reused, true);
+    bench_start();
+    bench_run_until(renewed);
+    ck_assert_uint_eq(atomic_load(&vendor.token_repeats), 0);
+    bench_tear_down();
+}
+END_TEST
 
 START_TEST(token_is_renewed_before_it_expires)
 {
@@ -367,6 +389,7 @@ static void add_token_tests(TCase *tests)
     tcase_add_test(tests, thousand_waiters_cost_one_token_call);
     tcase_add_test(tests, status_tells_what_is_there);
     tcase_add_test(tests, admin_token_is_fetched_when_configured);
+    tcase_add_test(tests, an_assertion_is_not_sent_twice);
     tcase_add_test(tests, token_is_renewed_before_it_expires);
     tcase_add_test(tests, expired_token_is_not_handed_out);
     tcase_add_test(tests, backoff_answers_without_a_call);
