@@ -26,25 +26,40 @@ static void reload_token(struct token_slot *t, struct client_credentials *creden
         token_slot_retire(t);
 }
 
+/* What failed on the old client may have failed for what the new one mends: the pause is over. */
+static bool pause_ends(struct fetch_state *s)
+{
+    const bool failed = s->last_error != ERR_OK;
+
+    s->failures = 0;
+    return failed;
+}
+
+static void exchange_keys_calls(struct keeper *k)
+{
+    for (size_t i = 0; i < k->issuer_count; i++) {
+        const bool failed = pause_ends(&k->keys[i].state);
+        if (!k->keys[i].call && !failed)
+            continue;
+        keys_slot_abandon(&k->keys[i]);
+        keys_slot_fetch(&k->keys[i]);
+    }
+}
+
 /* Calls under way on the old client would wait for a pool that trusts what is trusted no longer. */
 static void exchange_client(struct keeper *k, struct http_client *client)
 {
     bool token[KEEPER_TOKEN_COUNT], trial[KEEPER_TOKEN_COUNT];
 
     for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++) {
-        token[i] = k->tokens[i].call.call != NULL;
+        token[i] = pause_ends(&k->tokens[i].state) || k->tokens[i].call.call;
         token_slot_abandon(&k->tokens[i]);
         trial[i] = k->tokens[i].trial.call.call != NULL;
         token_trial_abandon(&k->tokens[i]);
     }
     struct http_client *old = k->client;
     k->client = client;
-    for (size_t i = 0; i < k->issuer_count; i++) {
-        if (!k->keys[i].call)
-            continue;
-        keys_slot_abandon(&k->keys[i]);
-        keys_slot_fetch(&k->keys[i]);
-    }
+    exchange_keys_calls(k);
     http_client_destroy(old);
     for (size_t i = 0; i < KEEPER_TOKEN_COUNT; i++) {
         if (token[i])

@@ -100,6 +100,42 @@ START_TEST(another_pool_begins_again_what_is_under_way)
 }
 END_TEST
 
+static enum err wait_token(void)
+{
+    bench.open++;
+    keeper_wait_token(bench.view, &bench.waits[1], KEEPER_CLIENT_TOKEN,
+                      loop_update_now(bench.loop) + FAR_MS, bench_on_ready, &bench.outcomes[1]);
+    bench_run();
+    return bench.outcomes[1];
+}
+
+static bool all_is_there(void)
+{
+    return token_is_there() && keys_are_there();
+}
+
+/* Whoever mends the trust or the certificate does not wait for a pause of minutes. */
+START_TEST(another_pool_ends_the_pauses_of_what_failed)
+{
+    bench_set_up();
+    atomic_store(&vendor.token_status, 401);
+    atomic_store(&vendor.jwks_status, 503);
+    bench.limits.backoff_first_ms = bench.limits.backoff_max_ms = bench.limits.refused_ms =
+        3600 * 1000;
+    bench_start();
+    ck_assert_int_ne(wait_token(), ERR_OK);
+    ck_assert_int_ne(wait_kid("k-1"), ERR_OK);
+    atomic_store(&vendor.token_status, 200);
+    atomic_store(&vendor.jwks_status, 200);
+    struct config *next = copy_config();
+    next->upstream_connect_timeout_ms = 1999;
+    ck_assert_int_eq(keeper_reload(bench.keeper, next, NULL, NULL, &text), ERR_OK);
+    bench_run_until(all_is_there);
+    bench_tear_down();
+    free(next);
+}
+END_TEST
+
 START_TEST(an_admin_client_comes_and_goes)
 {
     bench_set_up();
@@ -157,6 +193,7 @@ int main(void)
     tcase_add_test(t, the_same_credentials_fetch_nothing);
     tcase_add_test(t, the_old_token_serves_until_the_new_one_is_there);
     tcase_add_test(t, another_pool_begins_again_what_is_under_way);
+    tcase_add_test(t, another_pool_ends_the_pauses_of_what_failed);
     tcase_add_test(t, an_admin_client_comes_and_goes);
     tcase_add_test(t, refused_credentials_are_tried_again_while_the_old_token_serves);
     const int failed = unit_run(t, "keeper_reload");
