@@ -49,5 +49,5 @@ def hand_over(settings):
     for name, value in settings.items() if ROOT else ():
         if name == "BFF_CONFIG" or name.endswith("_FILE"):
             path = pathlib.Path(value)
-            if path.is_file() and pathlib.Path(tempfile.gettempdir()) in path.parents:
+            if pathlib.Path(tempfile.gettempdir()) in path.parents and path.is_file():
                 os.chown(path, UID, UID)
