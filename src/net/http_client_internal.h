@@ -95,6 +95,7 @@ struct http_client {
     struct resolver_watch *names_watch;
     struct names *names;     /* owned reference; NULL without a resolver */
     bool names_loaded;       /* libcurl has been given what names says */
+    bool families_race;      /* some name has both IPv4 and IPv6 addresses */
     bool list_taken;         /* of the list that is being given */
     struct timer names_turn; /* what names says changes with time */
     bool ending_call;        /* a transfer is taken back from libcurl */

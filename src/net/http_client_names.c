@@ -102,6 +102,25 @@ static int64_t next_turn_ms(const struct names *names, int64_t now_ms)
     return next_ms;
 }
 
+static bool is_v4(const struct ip *ip)
+{
+    static const uint8_t MAPPED[12] = {[10] = 0xff, [11] = 0xff};
+
+    return memcmp(ip->bytes, MAPPED, sizeof(MAPPED)) == 0;
+}
+
+static bool some_name_has_both_families(const struct names *names)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        const struct name_record *r = &names->rows[i].record;
+        for (size_t k = 1; k < r->address_count; k++) {
+            if (is_v4(&r->addresses[k].ip) != is_v4(&r->addresses[0].ip))
+                return true;
+        }
+    }
+    return false;
+}
+
 static void take_names(struct http_client *c);
 
 static void on_turn(struct timer *t)
@@ -119,6 +138,7 @@ static void load(struct http_client *c)
     struct curl_slist *list = NULL;
     const int64_t now_ms = loop_update_now(c->loop);
 
+    c->families_race = some_name_has_both_families(c->names);
     c->names_loaded = false; /* nothing is given to libcurl while entries may be missing */
     c->names_loaded = (c->multi || client_multi_create(c)) && make_list(c->names, now_ms, &list) &&
                       (!list || load_list(c, list));
@@ -228,13 +248,6 @@ static void report(struct http_client *c, const struct ip *ip, enum address_even
 {
     if (c->resolver && ip->known)
         resolver_report(c->resolver, ip, event, loop_update_now(c->loop));
-}
-
-static bool is_v4(const struct ip *ip)
-{
-    static const uint8_t MAPPED[12] = {[10] = 0xff, [11] = 0xff};
-
-    return memcmp(ip->bytes, MAPPED, sizeof(MAPPED)) == 0;
 }
 
 /* Another attempt, with the other address family, may have overtaken it. */

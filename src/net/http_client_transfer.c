@@ -16,6 +16,8 @@ enum {
     CONNECTION_IDLE_MAX_S = 40,
     KEEPALIVE_IDLE_S = 30,
     KEEPALIVE_INTERVAL_S = 10,
+    /* What one address family is ahead of the other: libcurl's default. */
+    FAMILY_AHEAD_MS = 200,
     CALL_FIELDS_MAX = 5,
     /* A transfer holds both for as long as it waits (the first up to libcurl 8.7). */
     READ_BUFFER_BYTES = 8 * 1024,
@@ -246,6 +248,13 @@ static bool set_callbacks(CURL *easy, struct http_client *c)
     return true;
 }
 
+/* libcurl starts this timer with one family, too. When it is due, the connection goes on, whatever
+ * client_event_waits() says, and with it all others whose timer is due: in one turn. */
+static int64_t family_ahead_ms(const struct http_client *c)
+{
+    return c->families_race ? FAMILY_AHEAD_MS : c->connect_timeout_ms;
+}
+
 /* All that differs between two calls is set for each of them, for handles are used again. */
 
 static bool set_call(CURL *easy, struct call *call)
@@ -257,6 +266,7 @@ static bool set_call(CURL *easy, struct call *call)
     SET(CURLOPT_PREREQDATA, call);
     SET(CURLOPT_OPENSOCKETDATA, call);
     SET(CURLOPT_FRESH_CONNECT, call->fresh ? 1L : 0L);
+    SET(CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS, (long)family_ahead_ms(call->client));
     SET(CURLOPT_URL, call->request.url);
     SET(CURLOPT_HTTPHEADER, call->headers->nodes);
     return true;

@@ -219,26 +219,44 @@ static void wait_for_downs(size_t address, unsigned downs)
     }
 }
 
-/* 127.0.0.3 with the server's port swallows connections: its queue is full. */
-static void plug(void)
+/* The address swallows connections: its queue is full. False: the machine does not have it. */
+static bool plug_at(const struct sockaddr *at, socklen_t len)
 {
     const int on = 1;
-    struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_port = htons(script_server_port(bench.server)),
-                             .sin_addr.s_addr = htonl(0x7f000003)};
 
-    bench.plug_listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bench.plug_listener = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     (void)setsockopt(bench.plug_listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    ck_assert_int_eq(bind(bench.plug_listener, (struct sockaddr *)&at, sizeof(at)), 0);
+    if (bind(bench.plug_listener, at, len) != 0)
+        return false;
     ck_assert_int_eq(listen(bench.plug_listener, 0), 0);
     for (size_t i = 0; i < PLUGS_MAX; i++) {
-        bench.plugs[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        (void)connect(bench.plugs[i], (struct sockaddr *)&at, sizeof(at));
+        bench.plugs[i] = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        (void)connect(bench.plugs[i], at, len);
         struct pollfd poll_fd = {.fd = bench.plugs[i], .events = POLLOUT};
         if (poll(&poll_fd, 1, 50) == 0) /* the queue is full */
-            return;
+            return true;
     }
     ck_abort_msg("the queue is never full");
+}
+
+/* 127.0.0.3 with the server's port. */
+static void plug(void)
+{
+    const struct sockaddr_in at = {.sin_family = AF_INET,
+                                   .sin_port = htons(script_server_port(bench.server)),
+                                   .sin_addr.s_addr = htonl(0x7f000003)};
+
+    ck_assert(plug_at((const struct sockaddr *)&at, sizeof(at)));
+}
+
+/* ::1 with the server's port. */
+static bool plug_v6(void)
+{
+    const struct sockaddr_in6 at = {.sin6_family = AF_INET6,
+                                    .sin6_port = htons(script_server_port(bench.server)),
+                                    .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+
+    return plug_at((const struct sockaddr *)&at, sizeof(at));
 }
 
 /* ---- waiting for a name */
@@ -397,6 +415,22 @@ START_TEST(an_address_that_swallows_connections_leaves_time_for_the_next)
 }
 END_TEST
 
+START_TEST(the_other_address_family_is_tried_soon)
+{
+    enum { CONNECT_TIMEOUT_MS = 2000 };
+
+    dns_set(0, "::1 127.0.0.1");
+    dns_set(1, "127.0.0.1");
+    setup(good, 30000, (struct http_client_options){.connect_timeout_ms = CONNECT_TIMEOUT_MS});
+    if (plug_v6()) {
+        check_answered(call(0, true));
+        ck_assert_int_ge(bench.got[0].took_ms, 150);
+        ck_assert_int_lt(bench.got[0].took_ms, CONNECT_TIMEOUT_MS / 2);
+    }
+    teardown();
+}
+END_TEST
+
 START_TEST(when_all_addresses_are_down_all_are_tried)
 {
     dns_set(0, "127.0.0.2 127.0.0.4");
@@ -495,6 +529,7 @@ int main(void)
     tcase_add_test(tests, snapshots_come_and_go_while_calls_are_under_way);
     tcase_add_test(tests, a_refused_address_is_passed_over_and_then_comes_last);
     tcase_add_test(tests, an_address_that_swallows_connections_leaves_time_for_the_next);
+    tcase_add_test(tests, the_other_address_family_is_tried_soon);
     tcase_add_test(tests, when_all_addresses_are_down_all_are_tried);
     tcase_add_test(tests, an_address_comes_up_by_an_answer_on_a_new_connection);
     tcase_add_test(tests, answers_that_fail_in_a_row_take_an_address_down);

@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
- * net/http_client: how many connections a crowd of calls makes in one turn of the loop. socket() is
- * this program's, and counts. */
+ * net/http_client: how many connections a crowd of calls makes in one turn of the loop. socket()
+ * and send() are this program's, and count; so is the clock, which can be made to jump. */
 #include "unit.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "net/http_client_internal.h"
 #include "script_server.h"
 
-enum { CROWD = 30, GUARD_MS = 30000, DEADLINE_MS = 15000 };
+enum {
+    CROWD = 30,
+    GUARD_MS = 30000,
+    DEADLINE_MS = 15000,
+    JUMP_S = 1, /* longer than libcurl waits with the other address family, shorter than timeouts */
+};
 
 static struct {
     struct loop *loop;
@@ -23,20 +29,49 @@ static struct {
     bool guard_fired;
     unsigned open, answered, not_sent;
     unsigned sockets, sockets_of_turn, sockets_most; /* the last: in one turn */
+    unsigned sends_of_turn, sends_most;
     uint64_t turn;
+    bool jumps; /* the clock, once all of a crowd have their sockets */
 } bench;
+
+static _Thread_local bool on_loop; /* the server has a thread of its own */
+
+static void look_at_turn(void)
+{
+    if (bench.turn == loop_turn(bench.loop))
+        return;
+    bench.turn = loop_turn(bench.loop);
+    bench.sockets_of_turn = bench.sends_of_turn = 0;
+}
 
 __attribute__((visibility("default"))) int socket(int domain, int type, int protocol)
 {
     if (bench.loop) {
-        if (bench.turn != loop_turn(bench.loop))
-            bench.sockets_of_turn = 0;
-        bench.turn = loop_turn(bench.loop);
+        look_at_turn();
         bench.sockets++;
         if (++bench.sockets_of_turn > bench.sockets_most)
             bench.sockets_most = bench.sockets_of_turn;
     }
     return (int)syscall(SYS_socket, domain, type, protocol);
+}
+
+__attribute__((visibility("default"))) ssize_t send(int fd, const void *bytes, size_t n, int flags)
+{
+    if (on_loop && bench.loop) {
+        look_at_turn();
+        if (++bench.sends_of_turn > bench.sends_most)
+            bench.sends_most = bench.sends_of_turn;
+    }
+    return syscall(SYS_sendto, fd, bytes, n, flags, NULL, 0);
+}
+
+__attribute__((visibility("default"))) int clock_gettime(clockid_t id, struct timespec *ret)
+{
+    const int result = (int)syscall(SYS_clock_gettime, id, ret);
+
+    if (on_loop && bench.jumps && bench.sockets >= CROWD)
+        ret->tv_sec += JUMP_S;
+    return result;
 }
 
 static void on_guard(struct timer *t)
@@ -53,6 +88,7 @@ static void setup(script_fn *script)
     struct err_text text = {0};
 
     memset(&bench, 0, sizeof(bench));
+    on_loop = true;
     bench.server = script_server_start(script, NULL);
     bench.url = script_server_url(bench.server, "/p");
     bench.loop = loop_create();
@@ -104,7 +140,7 @@ static void run(void)
 /* All in one moment. */
 static void crowd(unsigned calls, bool fresh)
 {
-    bench.answered = bench.not_sent = bench.sockets = bench.sockets_most = 0;
+    bench.answered = bench.not_sent = bench.sockets = bench.sockets_most = bench.sends_most = 0;
     for (unsigned i = 0; i < calls; i++)
         (void)begin_call(fresh);
     run();
@@ -207,6 +243,20 @@ START_TEST(connections_that_fail_keep_nobody_waiting)
 }
 END_TEST
 
+/* While they are being made, the time passes after which libcurl would try the other address
+ * family: here there is none, and they do not all go on in that turn. */
+START_TEST(connections_that_took_long_go_on_a_few_at_a_time)
+{
+    setup(answer_fully);
+    bench.jumps = true;
+    crowd(CROWD, true);
+    ck_assert_uint_eq(bench.answered, CROWD);
+    ck_assert_uint_eq(bench.sockets, CROWD);
+    ck_assert_uint_le(bench.sends_most, STEPS_MAX);
+    teardown();
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("pace");
@@ -219,5 +269,6 @@ int main(void)
     tcase_add_test(tests, who_waits_for_a_new_connection_is_overtaken);
     tcase_add_test(tests, a_crowd_that_is_repeated_does_not_connect_in_one_turn);
     tcase_add_test(tests, connections_that_fail_keep_nobody_waiting);
+    tcase_add_test(tests, connections_that_took_long_go_on_a_few_at_a_time);
     return unit_run(tests, "http_client_pace");
 }
