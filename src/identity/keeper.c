@@ -49,6 +49,8 @@ static bool copy_token(const struct token_slot *t, struct token_snapshot *ret)
         .generation = t->generation,
         .fetched_ms = t->fetched_ms,
         .expires_ms = t->expires_ms,
+        .expiry_wall_s = t->expiry_wall_s,
+        .renewal_wall_s = t->renewal_wall_s,
     };
     return !t->authorization || ret->authorization;
 }

@@ -47,6 +47,7 @@ struct token_snapshot {
     size_t authorization_len;
     uint64_t generation;
     int64_t fetched_ms, expires_ms;
+    int64_t expiry_wall_s, renewal_wall_s; /* for the metrics */
 };
 
 struct keeper_snapshot {
@@ -93,6 +94,7 @@ struct token_slot {
     char *authorization; /* owned; NULL: none */
     uint64_t generation;
     int64_t fetched_ms, expires_ms;
+    int64_t expiry_wall_s, renewal_wall_s; /* as planned when it came */
     unsigned refused_in_row;
     int64_t background_ms;               /* of the last renewal in the background */
     uint64_t forbidden;                  /* generation that a 403 had renewed; 0: none */

@@ -19,17 +19,6 @@ static int64_t now_of(const struct keys_slot *s)
     return loop_now_ms(s->keeper->loop);
 }
 
-static void count_keys(const struct keeper *k)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < k->issuer_count; i++) {
-        if (k->keys[i].set)
-            count += keyset_size(k->keys[i].set);
-    }
-    metric_set(M_JWKS_KEYS, 0, (int64_t)count);
-}
-
 void keys_slot_abandon(struct keys_slot *s)
 {
     if (!s->call)
@@ -58,7 +47,6 @@ static void drop_if_stale(struct keys_slot *s)
         return;
     keyset_unref(s->set);
     s->set = NULL;
-    count_keys(s->keeper);
     LOG(LOG_ERROR, "jwks.dropped", "A key set is too old to be used any longer",
         LOG_S("jwks.issuer", s->issuer->issuer));
 }
@@ -102,7 +90,6 @@ static void succeed(struct keys_slot *s, struct keyset *set, const struct keyset
             metric_add(M_JWKS_KEYS_REFUSED, i, 0, report->refused[i]);
     }
     metric_add(M_JWKS_FETCH, fetch_result(ERR_OK), 0, 1);
-    count_keys(s->keeper);
     LOG(refused > 0 ? LOG_WARN : LOG_INFO, "jwks.fetched", "A key set was fetched",
         LOG_S("jwks.issuer", s->issuer->issuer), LOG_I("jwks.keys", (int64_t)report->kept),
         LOG_I("jwks.refused", (int64_t)refused), LOG_B("jwks.changed", changed),

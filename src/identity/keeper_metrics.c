@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The closed lists of label values of the keeper's counters. */
+ * The closed lists of label values of the keeper's counters, and what is read at scrape time. */
 #include "identity/keeper_metrics.h"
 
 #include <math.h>
@@ -60,9 +60,54 @@ static double read_keys_age(void *arg)
     return all ? (double)(clock_mono_ms() - oldest_ms) / 1e3 : (double)INFINITY;
 }
 
+static double read_keys_count(void *arg)
+{
+    struct keeper *k = arg;
+    size_t count = 0;
+
+    (void)pthread_mutex_lock(&k->lock);
+    for (size_t i = 0; i < k->current->issuer_count; i++) {
+        if (k->current->sets[i])
+            count += keyset_size(k->current->sets[i]);
+    }
+    (void)pthread_mutex_unlock(&k->lock);
+    return (double)count;
+}
+
+/* Read, not set: a token that never came must show, and one that is not wanted must not. */
+static double read_token_time(const struct token_slot *t, bool renewal)
+{
+    struct keeper *k = t->keeper;
+    double time_s = NAN;
+
+    (void)pthread_mutex_lock(&k->lock);
+    const struct token_snapshot *token = &k->current->tokens[t->which];
+    if (t->wanted && !token->authorization)
+        time_s = 0;
+    else if (t->wanted)
+        time_s = (double)(renewal ? token->renewal_wall_s : token->expiry_wall_s);
+    (void)pthread_mutex_unlock(&k->lock);
+    return time_s;
+}
+
+static double read_token_expiry(void *arg)
+{
+    return read_token_time(arg, false);
+}
+
+static double read_token_renewal(void *arg)
+{
+    return read_token_time(arg, true);
+}
+
 void keeper_metrics_watch(struct keeper *k)
 {
     metric_on_scrape(M_JWKS_AGE, 0, read_keys_age, k);
+    metric_on_scrape(M_JWKS_KEYS, 0, read_keys_count, k);
+    for (unsigned i = 0; i < KEEPER_TOKEN_COUNT; i++) {
+        metric_on_scrape(M_TOKEN_EXPIRY, i, read_token_expiry, &k->tokens[i]);
+        metric_on_scrape(M_TOKEN_RENEWAL, i, read_token_renewal, &k->tokens[i]);
+    }
 }
 
 void keeper_register_metrics(void)
@@ -74,6 +119,7 @@ void keeper_register_metrics(void)
     metric_label_values(M_TOKEN_CREDENTIALS_PENDING, "client", CLIENT_LABELS,
                         ARRAY_LEN(CLIENT_LABELS));
     metric_label_values(M_TOKEN_EXPIRY, "client", CLIENT_LABELS, ARRAY_LEN(CLIENT_LABELS));
+    metric_label_values(M_TOKEN_RENEWAL, "client", CLIENT_LABELS, ARRAY_LEN(CLIENT_LABELS));
     metric_label_values(M_JWKS_FETCH, "result", RESULT_LABELS, ARRAY_LEN(RESULT_LABELS));
     metric_label_values(M_KEEPER_WAITING, "for", WAITERS_LABELS, ARRAY_LEN(WAITERS_LABELS));
     metric_label_values(M_KEEPER_WAITING_MAX, "for", WAITERS_LABELS, ARRAY_LEN(WAITERS_LABELS));

@@ -34,7 +34,6 @@ static void drop_token(struct token_slot *t)
     crypto_cleanse(t->authorization, strlen(t->authorization));
     free(t->authorization);
     t->authorization = NULL;
-    metric_set(M_TOKEN_EXPIRY, (unsigned)t->which, 0);
 }
 
 void token_slot_abandon(struct token_slot *t)
@@ -95,6 +94,7 @@ void token_slot_take(struct token_slot *t, struct token_grant *grant, int64_t st
 {
     const int64_t now_ms = now_of(t);
     const int64_t life_ms = grant->expires_in_s * 1000;
+    const int64_t wall_s = clock_wall_s();
 
     drop_token(t);
     t->authorization = grant->authorization;
@@ -106,8 +106,8 @@ void token_slot_take(struct token_slot *t, struct token_grant *grant, int64_t st
     t->error[0] = '\0';
     fetch_succeeds(&t->state, now_ms, token_renewal_in_ms(life_ms, random_32()));
     metric_add(M_TOKEN_FETCH, (unsigned)t->which, fetch_result(ERR_OK), 1);
-    metric_set(M_TOKEN_EXPIRY, (unsigned)t->which,
-               clock_wall_s() + (t->expires_ms - now_ms) / 1000);
+    t->expiry_wall_s = wall_s + (t->expires_ms - now_ms) / 1000;
+    t->renewal_wall_s = wall_s + (t->state.next_ms - now_ms) / 1000;
     LOG(LOG_INFO, "token.fetched", "A token was fetched", LOG_S("token.client", t->name),
         LOG_I("token.expires_in_s", grant->expires_in_s),
         LOG_I("token.renewal_in_ms", t->state.next_ms - now_ms));

@@ -56,7 +56,10 @@ enum { METRIC_BUCKETS = 14, METRIC_LABELS_MAX = 6, METRIC_LABEL_VALUES_MAX = 128
     X(M_TOKEN_CREDENTIALS_PENDING, "bff_token_credentials_pending", METRIC_GAUGE,                  \
       "1: no token came with new credentials yet; the old ones are in use", "client")              \
     X(M_TOKEN_EXPIRY, "bff_token_expiry_timestamp_seconds", METRIC_GAUGE,                          \
-      "Expiry of the cached token, Unix seconds", "client")                                        \
+      "Expiry of the token in use, Unix seconds; 0: there is none", "client")                      \
+    X(M_TOKEN_RENEWAL, "bff_token_renewal_timestamp_seconds", METRIC_GAUGE,                        \
+      "When the renewal of the token in use was planned for, Unix seconds; 0: there is none",      \
+      "client")                                                                                    \
     X(M_JWKS_FETCH, "bff_jwks_fetch_total", METRIC_COUNTER, "Key set fetches", "result")           \
     X(M_JWKS_AGE, "bff_jwks_age_seconds", METRIC_GAUGE,                                            \
       "Since the last good fetch of the key set that was fetched longest ago; +Inf: one was "      \

@@ -131,6 +131,20 @@ def test_refused_credentials_are_loud_and_tried_rarely(bff, hostile, status):
     assert service.management().get("/readyz").status == 503
 
 
+@row("FK05")
+def test_what_never_came_shows_in_the_metrics(bff, hostile):
+    hostile.on("token", Reply(401, {"error": "invalid_client"}))
+    hostile.on("jwks", Reply(503))
+    service = bff(hostile, wait_ready=False)
+    service.wait_event("token.fetch_failed")
+    service.wait_event("jwks.fetch_failed")
+    shown = {(name, labels.get("client")): value for name, labels, value in service.metrics()}
+    assert shown["bff_token_expiry_timestamp_seconds", "client"] == 0
+    assert shown["bff_token_renewal_timestamp_seconds", "client"] == 0
+    assert shown["bff_jwks_keys", None] == 0
+    assert ("bff_token_expiry_timestamp_seconds", "admin") not in shown
+
+
 @row("FU20")
 def test_retry_after_of_the_token_endpoint_is_honoured(bff, hostile):
     hostile.on("token", Reply(429, headers={"Retry-After": "3"}), times=1)
