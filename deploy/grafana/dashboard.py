@@ -44,8 +44,11 @@ ROWS = [
              'count(ALERTS{alertname=~"Bff.*",alertstate="firing"}) or vector(0)', "none", ((None, GREEN), (1, RED))),
         stat("Breakers open", "Replicas that let next to no calls out to the vendor because most of them failed.",
              f'sum(bff_upstream_breaker_state{{{J},state=~"open|half_open"}})', "none", ((None, GREEN), (1, RED))),
-        stat("Token expires in", "Of the replica whose token ends first. An hour's token is renewed 9 to 15 minutes before its end.",
-             f"min(bff_token_expiry_timestamp_seconds{{{J}}} - time())", "s", ((None, RED), (300, YELLOW), (500, GREEN))),
+        stat("Time left to renew a token", "What is left of the time from a token's planned renewal to its end, on the replica that has least. "
+             "100 %: none is due; below 50 % an alert; 0 %: there is no token.",
+             f"min(clamp((bff_token_expiry_timestamp_seconds{{{J}}} - timestamp(bff_token_expiry_timestamp_seconds{{{J}}}))"
+             f" / (bff_token_expiry_timestamp_seconds{{{J}}} - bff_token_renewal_timestamp_seconds{{{J}}}), 0, 1))",
+             "percentunit", ((None, RED), (0.5, YELLOW), (0.9, GREEN))),
         stat("Key set age", "Of the replica that fetched the vendor's keys longest ago. Fetched every 15 minutes, used for a day.",
              f"max(bff_jwks_age_seconds{{{J}}})", "s", ((None, GREEN), (3600, YELLOW), (10800, RED))),
         stat("Usable keys", "Of the replica that has the fewest.",

@@ -56,6 +56,7 @@ def lint(root):
     yield from lint_tests(root)
     yield from lint_runbook(root)
     yield from lint_codes(root)
+    yield from lint_fitted(root)
 
 
 def lint_alert(alert):
@@ -97,6 +98,17 @@ def lint_codes(root):
     codes = dict(re.findall(r"^\| \d+ \| `(\w+)` \|()", (root / "docs" / "errors.md").read_text(), re.M))
     for text in lists:
         yield from (f"rules: there is no error code {code}" for code in text.split("|") if code not in codes and code != "_OTHER")
+
+
+def lint_fitted(root):
+    """What is fitted into the memory of a replica is no difference between configurations."""
+    fitted = re.findall(r"\{OPT_(\w+),", (root / "src" / "config" / "memory_fit.c").read_text())
+    if not fitted:
+        yield "src/config/memory_fit.c: no option is fitted"
+    query = next(alert["expr"] for alert in alerts(root) if alert["alert"] == "BffConfigurationsDiffer")
+    for names in re.findall(r'limit!~"([^"]*)"', query):
+        yield from (f"BffConfigurationsDiffer: {name.lower()} is fitted to the memory" for name in fitted
+                    if name.lower() not in names.split("|"))
 
 
 def lint_step(context):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every query of the rules and of the dashboard, asked of a real Prometheus that scraped two services
+"""Every query of the rules and of the dashboard, asked of a real Prometheus that scraped three services
 through load and faults: none is an error, empty or without a number, and the alerts that the faults are
 for fire. What differs from a deployment: the scrape interval and the rules' interval are half a second, every
 window is WINDOW and nothing has to last (`for`). An alert is asked with its comparisons as `bool`, so
@@ -26,7 +26,7 @@ from harness.stopping import stop_all
 from harness.waiting import until
 
 INTERVAL, WINDOW = "500ms", "15s"
-MUST_FIRE = {"BffErrorBudgetBurnsFast", "BffVendorFailsRequests", "BffVendorRefusesClient", "BffVendorTokensUnverified", "BffBreakerOpen",
+MUST_FIRE = {"BffErrorBudgetBurnsFast", "BffVendorFailsRequests", "BffVendorRefusesClient", "BffNoToken", "BffNoKeys", "BffVendorTokensUnverified", "BffBreakerOpen",
              "BffReloadRefused", "BffConfigurationsDiffer", "BffTargetDown"}
 
 # ---- queries
@@ -109,7 +109,7 @@ def hurried(text):
 
 
 class Stage:
-    """An emulator, two services that differ in one number, and phones."""
+    """An emulator, two services that differ in one number, one that never got a token or a key, and phones."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -119,6 +119,9 @@ class Stage:
         self.settings.write_text("BFF_LOCKOUT_FAILURES=2\n")
         self.busy = self._service("busy", arguments=("--config", self.settings), BFF_UPSTREAM_BREAKER_FAILURES=5,
                                   BFF_UPSTREAM_URL=self.emulator.url.replace("127.0.0.1", "localhost"), BFF_TOKEN_URL=f"{self.emulator.url}/oidc/token")
+        self.blind = self._service("blind", wait_ready=False, BFF_CLIENT_SECRET="not-the-secret",
+                                   BFF_JWKS_URL=f"{self.emulator.url}/nowhere/jwks")
+        self.blind.wait_event("token.fetch_failed")
         self.emulator.fault("token", delay_ms=1500)
         self.other = self._service("other", wait_ready=False, BFF_REQUEST_TIMEOUT_MS=9000)
         self.waiting = InBackground(lambda: Phone(self.other, self.emulator).start())
@@ -136,7 +139,7 @@ class Stage:
         return self._keep(Service(self._folder(name), self.emulator, config, arguments, wait_ready))
 
     def watch(self, root):
-        targets = ["{}:{}".format(*service.address("management")) for service in (self.busy, self.other)]
+        targets = ["{}:{}".format(*service.address("management")) for service in (self.busy, self.other, self.blind)]
         self.prometheus = self._keep(Prometheus(self._folder("prometheus"), root, targets))
         return self.prometheus
 
@@ -268,7 +271,7 @@ def check(context):
         stage.other.wait_event("service.ready")
         stage.waiting.answer()
         server = stage.watch(context.root)
-        until(lambda: server.ask("sum(up)") == [2.0], "both services are scraped")
+        until(lambda: server.ask("sum(up)") == [3.0], "all services are scraped")
         for act in (whole_stories, callers_misbehave, vendor_fails_once, vendor_misbehaves, reloads):
             act(stage)
         with Calm(stage):
