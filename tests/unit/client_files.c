@@ -26,8 +26,9 @@ static char *text_of(BIO *bio)
 {
     char *bytes = NULL;
     const long len = BIO_get_mem_data(bio, &bytes);
-    char *text = strndup(bytes, (size_t)len);
+    char *text = calloc(1, (size_t)len + 1); /* what the BIO holds has no end of its own */
     ck_assert_ptr_nonnull(text);
+    memcpy(text, bytes, (size_t)len);
     BIO_free(bio);
     return text;
 }
