@@ -166,6 +166,8 @@ const char *option_placeholder(enum option_kind kind)
 /* Kinds whose allowed values do not depend on the row; NULL: see option_allowed(). */
 static const char *fixed_allowed(enum option_kind kind)
 {
+    static const char CLIENT_AUTHS[] =
+        "client_secret_post, client_secret_basic, private_key_jwt or tls_client_auth";
     static const char *const ALLOWED[OPTION_KIND_COUNT] = {
         [OPTION_ADDRESS] = "host:port, e.g. 127.0.0.1:8080 or [::1]:8080",
         [OPTION_BOOL] = "true or false",
@@ -173,8 +175,7 @@ static const char *fixed_allowed(enum option_kind kind)
         [OPTION_URL] = "an https:// URL without query or fragment",
         [OPTION_ISSUERS] = "a comma list of issuer or issuer=jwks_url, each an http(s) URL",
         [OPTION_REGION] = "sandbox, us, eu, ca or au",
-        [OPTION_CLIENT_AUTH] = "client_secret_post, client_secret_basic, private_key_jwt or "
-                               "tls_client_auth",
+        [OPTION_CLIENT_AUTH] = CLIENT_AUTHS,
         [OPTION_TENANT_CLAIM] = "required or optional",
         [OPTION_ALG] = "RS256, PS256 or ES256",
         [OPTION_ALGS] = "a comma list of RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512",
