@@ -105,10 +105,10 @@ def lint_fitted(root):
     fitted = re.findall(r"\{OPT_(\w+),", (root / "src" / "config" / "memory_fit.c").read_text())
     if not fitted:
         yield "src/config/memory_fit.c: no option is fitted"
-    query = next(alert["expr"] for alert in alerts(root) if alert["alert"] == "BffConfigurationsDiffer")
-    for names in re.findall(r'limit!~"([^"]*)"', query):
-        yield from (f"BffConfigurationsDiffer: {name.lower()} is fitted to the memory" for name in fitted
-                    if name.lower() not in names.split("|"))
+    for alert in alerts(root):
+        for names in re.findall(r'limit!~"([^"]*)"', alert["expr"]):
+            yield from (f"{alert['alert']}: {name.lower()} is fitted to the memory" for name in fitted
+                        if name.lower() not in names.split("|"))
 
 
 def lint_step(context):

@@ -76,7 +76,7 @@ class Alerts(unittest.TestCase):
     RULE = """groups:
   - rules:
       - alert: BffA
-        expr: rate(bff_a_total{error_type=~"internal"}[5m]) > 0
+        expr: rate(bff_a_total{error_type=~"internal",limit!~"a_max"}[5m]) > 0
         labels: {severity: warning, area: us}
         annotations: {summary: s, description: d, runbook_url: docs/alerts.md#bffa}
 """
@@ -88,9 +88,12 @@ class Alerts(unittest.TestCase):
     DASHBOARD = """{"panels": [{"type": "stat", "title": "A", "description": "a", "targets": [{"expr": "bff_b"}],
                   "fieldConfig": {"defaults": {"unit": "s"}}}], "annotations": {"list": []}}"""
 
-    def findings(self, rule=RULE, tests=TESTS, runbook="### BffA\n"):
+    FITTED = "{OPT_A_MAX, 1, 2},"
+
+    def findings(self, rule=RULE, tests=TESTS, runbook="### BffA\n", fitted=FITTED):
         with tree(docs__metrics_md="| `bff_a_total` | counter |\n| `bff_b` | gauge |\n", docs__errors_md="| 500 | `internal` |\n",
                   docs__alerts_md=runbook, deploy__prometheus__rules__a_yml=rule, deploy__prometheus__tests__a_yml=tests,
+                  src__config__memory_fit_c=fitted,
                   **{"deploy__grafana__biometrics-bff_json": self.DASHBOARD}) as root:
             return [*prometheus.lint(root), *dashboard.lint(root)]
 
@@ -102,6 +105,7 @@ class Alerts(unittest.TestCase):
                              ({"rule": self.RULE.replace("internal", "internal|lost")}, "no error code lost"),
                              ({"rule": self.RULE.replace("warning", "bad")}, "labels are severity"),
                              ({"rule": self.RULE.replace("#bffa", "#bffb")}, "runbook_url is"),
+                             ({"fitted": ""}, "no option is fitted"), ({"fitted": "{OPT_B_MAX,"}, "b_max is fitted"),
                              ({"tests": self.TESTS.replace("[{value: 1}]", "[]")}, "no test in which it fires"),
                              ({"runbook": ""}, "no section BffA"), ({"runbook": "### BffA\n### BffB\n"}, "section BffB")):
             with self.subTest(told):
