@@ -263,6 +263,7 @@ enum err keeper_make_client(struct loop *l, const struct config *config, const s
         /* For a call every few minutes. A connection of HTTP/2 would keep the client secret in its
          * buffers for as long as it lives. */
         .http2 = false,
+        .keeps_no_request = true,
         .connect_timeout_ms = config->upstream_connect_timeout_ms,
         .connections_max = CONNECTIONS_MAX,
     };

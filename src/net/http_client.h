@@ -28,6 +28,10 @@ struct http_client_options {
     struct resolver *resolver;
     bool allow_http; /* http:// URLs */
     bool http2;
+    /* What was sent is in no buffer of libcurl once the call has ended: a handle (which from
+     * libcurl 8.10 on keeps the last request) is used for one call only. Memory is overwritten when
+     * it is freed where wipe_on_this_thread() was called. */
+    bool keeps_no_request;
     int64_t connect_timeout_ms; /* TCP and TLS together; and what a name may take before */
     /* To one host. HTTP/1.1 carries one call on each, HTTP/2 many; further calls wait inside their
      * deadline. */

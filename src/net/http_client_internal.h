@@ -84,7 +84,7 @@ struct http_client {
     const struct trust *trust;
     const struct client_identity *identity; /* NULL: none */
     char *user_agent;                       /* owned */
-    bool allow_http, http2;
+    bool allow_http, http2, keeps_no_request;
     int64_t connect_timeout_ms;
     unsigned connections_max; /* of libcurl, to one host */
     unsigned active_max;      /* calls that libcurl has at a time */

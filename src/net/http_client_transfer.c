@@ -321,7 +321,8 @@ static bool forget_call(CURL *easy)
  * is one whose transfer was cut off. */
 static void give_handle_back(struct http_client *c, CURL *easy, bool went_well)
 {
-    if (!went_well || c->idle_handle_count == IDLE_HANDLES_MAX || !forget_call(easy)) {
+    if (!went_well || c->keeps_no_request || c->idle_handle_count == IDLE_HANDLES_MAX ||
+        !forget_call(easy)) {
         curl_easy_cleanup(easy);
         return;
     }

@@ -15,10 +15,7 @@ UID = 65532
 
 _PRELOADED = "a library of the build is preloaded; below the image's root there is none of it"
 _OWN_ETC = "the machine's /etc is mounted over; the image has its own"
-_KEPT = "libcurl 8.10 and later keeps the buffer of a request: docs/decisions/0021"
 EXCEPTED = {
-    "once_it_is_rotated[client_secret_basic]": _KEPT,
-    "test_memory_after_rotation.py::test_no_old_secret_is_left_in_memory[client_secret_basic]": _KEPT,
     "-500-internal]": _PRELOADED,
     "test_errors.py::test_without_randomness_no_handle_is_made": _PRELOADED,
     "test_config_watch.py::test_where_the_system_tells_nothing_the_files_are_polled": _PRELOADED,
