@@ -52,23 +52,25 @@ void base64_append(struct buf *out, const uint8_t *bytes, size_t len)
     append(out, bytes, len, plain_alphabet, true);
 }
 
-/* The value of each ASCII character, with a bit for those of one alphabet alone; NONE has both. */
-enum { SEXTET = 0x3f, URL_ALONE = 0x40, PLAIN_ALONE = 0x80, NONE = 0xff };
-static const uint8_t values[128] = {
-    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbe, 0xff, 0x7e, 0xff, 0xbf,
-    0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0x3a, 0x3b, 0x3c, 0x3d, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-    0xff, 0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x0e,
-    0x0f, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0xff, 0xff, 0xff, 0xff, 0x7f,
-    0xff, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28,
-    0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x2e, 0x2f, 0x30, 0x31, 0x32, 0x33, 0xff, 0xff, 0xff, 0xff, 0xff,
-};
-
-static uint8_t value_of(char c)
-{
-    return (uint8_t)c < sizeof(values) ? values[(uint8_t)c] : NONE;
-}
+/* The value of each character, one table an alphabet. NO has the bit that no sextet has. */
+enum { NO = 0xff, NO_BIT = 0x80 };
+/* clang-format off */
+#define NO_16 NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO
+#define NO_64 NO_16, NO_16, NO_16, NO_16
+#define VALUES(plus, minus, slash, low)                                                            \
+    {                                                                                              \
+        NO_16, NO_16,                                                                              \
+        NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, plus, NO, minus, NO, slash,                    \
+        52, 53, 54, 55, 56, 57, 58, 59, 60, 61, NO, NO, NO, NO, NO, NO,                            \
+        NO, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14,                            \
+        15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, NO, NO, NO, NO, low,                           \
+        NO, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,                            \
+        41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, NO, NO, NO, NO, NO,                            \
+        NO_64, NO_64,                                                                              \
+    }
+/* clang-format on */
+static const uint8_t url_values[256] = VALUES(NO, 62, NO, 63);
+static const uint8_t plain_values[256] = VALUES(62, NO, 63, NO);
 
 /* Collects sextets and gives out whole bytes. */
 struct decoder {
@@ -98,35 +100,36 @@ static bool decoder_complete(const struct decoder *d)
 
 /* Takes four characters at a time while all are of the alphabet; the rest is for a closer look.
  * Returns how many it took. */
-static size_t decoder_take_fours(struct decoder *d, struct str text, unsigned refused, uint8_t *out)
+static size_t decoder_take_fours(struct decoder *d, struct str text, const uint8_t values[256],
+                                 uint8_t *out)
 {
+    const uint8_t *in = (const uint8_t *)text.ptr;
+    uint8_t *to = out;
     size_t i = 0;
-    for (; text.len - i >= 4; i += 4) {
-        const uint8_t a = value_of(text.ptr[i]);
-        const uint8_t b = value_of(text.ptr[i + 1]);
-        const uint8_t c = value_of(text.ptr[i + 2]);
-        const uint8_t e = value_of(text.ptr[i + 3]);
-        if (((a | b | c | e) & refused) != 0)
+    for (; text.len - i >= 4; i += 4, to += 3) {
+        const uint8_t a = values[in[i]];
+        const uint8_t b = values[in[i + 1]];
+        const uint8_t c = values[in[i + 2]];
+        const uint8_t e = values[in[i + 3]];
+        if (((a | b | c | e) & NO_BIT) != 0)
             break;
-        const uint32_t bits = (uint32_t)(a & SEXTET) << 18 | (uint32_t)(b & SEXTET) << 12 |
-                              (uint32_t)(c & SEXTET) << 6 | (uint32_t)(e & SEXTET);
-        out[d->out_len] = (uint8_t)(bits >> 16);
-        out[d->out_len + 1] = (uint8_t)(bits >> 8);
-        out[d->out_len + 2] = (uint8_t)bits;
-        d->out_len += 3;
+        to[0] = (uint8_t)(a << 2 | b >> 4);
+        to[1] = (uint8_t)(b << 4 | c >> 2);
+        to[2] = (uint8_t)(c << 6 | e);
     }
     d->char_count = i;
+    d->out_len = (size_t)(to - out);
     return i;
 }
 
 bool base64url_decode(struct str text, uint8_t *out, size_t *ret_len)
 {
     struct decoder d = {0};
-    for (size_t i = decoder_take_fours(&d, text, PLAIN_ALONE, out); i < text.len; i++) {
-        const uint8_t value = value_of(text.ptr[i]);
-        if ((value & PLAIN_ALONE) != 0)
+    for (size_t i = decoder_take_fours(&d, text, url_values, out); i < text.len; i++) {
+        const uint8_t value = url_values[(uint8_t)text.ptr[i]];
+        if (value == NO)
             return false;
-        decoder_take(&d, value & SEXTET, out);
+        decoder_take(&d, value, out);
     }
     if (!decoder_complete(&d))
         return false;
@@ -138,7 +141,7 @@ bool base64_decode(struct str text, bool allow_line_breaks, uint8_t *out, size_t
 {
     struct decoder d = {0};
     size_t padding = 0;
-    for (size_t i = decoder_take_fours(&d, text, URL_ALONE, out); i < text.len; i++) {
+    for (size_t i = decoder_take_fours(&d, text, plain_values, out); i < text.len; i++) {
         const char c = text.ptr[i];
         if (allow_line_breaks && (c == '\r' || c == '\n'))
             continue;
@@ -146,10 +149,10 @@ bool base64_decode(struct str text, bool allow_line_breaks, uint8_t *out, size_t
             padding++;
             continue;
         }
-        const uint8_t value = value_of(c);
-        if ((value & URL_ALONE) != 0 || padding > 0)
+        const uint8_t value = plain_values[(uint8_t)c];
+        if (value == NO || padding > 0)
             return false;
-        decoder_take(&d, value & SEXTET, out);
+        decoder_take(&d, value, out);
     }
     if (!decoder_complete(&d) || padding > 2 || (d.char_count + padding) % 4 != 0)
         return false;
