@@ -4,6 +4,7 @@
 #include "base/json.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <math.h>
 
 #include "base/crypto.h"
@@ -199,27 +200,32 @@ static bool take_character(struct parser *p, uint8_t out[4], size_t *ret_len)
     return true;
 }
 
-/* Does one of the eight bytes not stand for itself? Byte-wise tests in one word; a borrow can only
- * make a true answer of a later byte true too. */
-static bool has_special(uint64_t word)
+/* Of the next eight bytes: a bit in the first that does not stand for itself. Byte-wise tests in
+ * one word; a borrow can only set bits of later bytes, so the lowest is right. */
+static uint64_t special_bits(const uint8_t eight[sizeof(uint64_t)])
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     const uint64_t tops = ones << 7;
+    uint64_t word;
+    memcpy(&word, eight, sizeof(word));
+    word = le64toh(word);
     const uint64_t quote = word ^ (ones * '"');
     const uint64_t backslash = word ^ (ones * '\\');
-    return ((word | (word - ones * 0x20) | (quote - ones) | (backslash - ones)) & tops) != 0;
+    return (word | (word - ones * 0x20) | (quote - ones) | (backslash - ones)) & tops;
 }
 
-/* The bytes of a string that stand for themselves, a word at a time and the rest one by one. The
- * cursor is a local here: kept in the struct, each byte would wait for the store of the one before.
- */
+/* The bytes of a string that stand for themselves, eight at a time and the last ones of the
+ * document one by one. The cursor is a local here: kept in the struct, each byte would wait for the
+ * store of the one before. */
 static void skip_plain(struct parser *p)
 {
     size_t at = p->at;
-    for (uint64_t word; p->len - at >= sizeof(word); at += sizeof(word)) {
-        memcpy(&word, p->text + at, sizeof(word));
-        if (has_special(word))
-            break;
+    for (; p->len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+        const uint64_t special = special_bits(p->text + at);
+        if (special != 0) {
+            p->at = at + (size_t)__builtin_ctzll(special) / 8;
+            return;
+        }
     }
     while (at < p->len) {
         const uint8_t c = p->text[at];

@@ -89,6 +89,25 @@ START_TEST(strings_are_unescaped)
 }
 END_TEST
 
+/* The reader looks at eight bytes at a time: each byte, at each place of them. */
+START_TEST(strings_come_back_as_they_were_written)
+{
+    for (int byte = 1; byte < 0x80; byte++) {
+        for (size_t at = 0; at < 20; at++) {
+            char text[] = "twenty plain letters";
+            text[at] = (char)byte;
+            AUTO_BUF struct buf out;
+            struct json_writer w;
+            buf_init(&out, 64);
+            jw_init(&w, &out);
+            jw_string(&w, str_of(text));
+            AUTO_JSON struct json *root = parsed(out.ptr);
+            ck_assert_str_is(json_string(root), text);
+        }
+    }
+}
+END_TEST
+
 static const struct number_case {
     const char *text;
     double value;
@@ -179,6 +198,7 @@ int main(void)
     tcase_add_test(tests, wrong_types_and_absence_give_nothing);
     tcase_add_test(tests, children_come_in_document_order);
     tcase_add_test(tests, strings_are_unescaped);
+    tcase_add_test(tests, strings_come_back_as_they_were_written);
     tcase_add_loop_test(tests, numbers_keep_their_value, 0, (int)ARRAY_LEN(number_cases));
     tcase_add_test(tests, print_gives_the_same_document);
     tcase_add_test(tests, a_document_may_have_any_number_of_values);
