@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The harness can fail: what it promises to notice, it notices."""
+import itertools
 import signal
+import socket
+import ssl
 import threading
 
 import pytest
@@ -9,6 +12,7 @@ from harness import jose, waiting
 from harness.http import Client
 from harness.hostile import OMIT, Reply
 from harness.process import EndedEarly, Process
+from harness.tls import Authority
 from harness.waiting import TookTooLong
 
 
@@ -122,3 +126,35 @@ def test_omitted_claims_are_left_out(plain):
     server, _ = plain
     claims = jose.claims_of(server.access_token("u", tid=OMIT, extra=1))
     assert "tid" not in claims and claims["extra"] == 1 and claims["sub"] == "u"
+
+
+def test_a_certificate_that_changes_fails_no_handshake(start_hostile, tmp_path):
+    authority = Authority(tmp_path, "of-changing-certificates")
+    server = start_hostile(authority=authority)
+    pairs = [authority.issue() for _ in range(4)]
+    trusting = ssl.create_default_context(cafile=authority.ca_file)
+    shaken, failed = set(), []
+    done = threading.Event()
+
+    def shake_hands():
+        for number in itertools.count():
+            if done.is_set() or failed:
+                return
+            try:
+                with socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain, \
+                        trusting.wrap_socket(plain, server_hostname="127.0.0.1"):
+                    shaken.add((threading.get_ident(), number))
+            except OSError as error:
+                failed.append(error)
+
+    threads = [threading.Thread(target=shake_hands) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for pair in itertools.cycle(pairs):
+        server.show_certificate(*pair)
+        if failed or len(shaken) >= 400:
+            break
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert not failed

@@ -269,6 +269,6 @@ def test_it_goes_well_again_when_the_certificate_does(stage, operation):
         service = stage.service(f"renewed-{operation}", upstream.url)
         assert_problem(ready(stage.scene, operation, service)(), 503, "upstream_unavailable",
                        "new_challenge" if operation == "authenticate" else "same")
-        upstream._context.load_cert_chain(*good)
+        upstream.show_certificate(*good)
         upstream.key = stage.scene.vendor.key
         until(lambda: ready(stage.scene, operation, service)().status in (200, 201, 204), "it goes well again")

@@ -44,7 +44,7 @@ class Vendor:
 
     def show(self, authority):
         """New connections get a certificate of this authority."""
-        self.hostile._context.load_cert_chain(*authority.issue())
+        self.hostile.show_certificate(*authority.issue())
 
 
 class Files:
@@ -90,17 +90,19 @@ class Phones:
     def __init__(self, service):
         self.service = service
         self.took_ms, self.failed = [], []
+        self._answered = [0] * PHONES
         self._done = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(PHONES)]
         for thread in self._threads:
             thread.start()
 
-    def _call(self, what):
+    def _call(self, number, what):
         began_s = time.monotonic()
         answer = what()
         self.took_ms.append(1000 * (time.monotonic() - began_s))
+        self._answered[number] += 1
         if answer.status != 200:
-            self.failed.append(f"{answer.status} {answer.body[:200]}")
+            self.failed.append((answer.headers["X-Request-Id"], f"{answer.status} {answer.body[:200]}"))
         return answer
 
     def _run(self, number):
@@ -108,12 +110,18 @@ class Phones:
         try:
             while not self._done.is_set():
                 user = f"user-{number}-{secrets.token_hex(4)}"
-                started = self._call(lambda: client.post("/v1/biometrics/start", {"user_id": user}))
+                started = self._call(number, lambda: client.post("/v1/biometrics/start", {"user_id": user}))
                 if started.status == 200:
-                    self._call(lambda: login(client, user, started.json["challenge_id"]))
+                    self._call(number, lambda: login(client, user, started.json["challenge_id"]))
         except (OSError, AssertionError) as error:
-            self.failed.append(f"{type(error).__name__}: {error}")
+            self.failed.append((None, f"{type(error).__name__}: {error}"))
         client.close()
+
+    def wait_for_those_under_way(self):
+        """Until every request that is under way now has its answer."""
+        phones = list(zip(range(PHONES), list(self._answered), self._threads))
+        until(lambda: all(self._answered[number] > then or not thread.is_alive() for number, then, thread in phones),
+              "an answer for each phone")
 
     def stop(self):
         self._done.set()
@@ -144,6 +152,8 @@ class Rotation:
         self.service = Service(directory, self.vendor.hostile, {**SETTINGS, **self.files.settings()},
                                arguments=["--config", self.files.directory / "bff.conf"])
         things.append(self.service)
+        self.phones = Phones(self.service)
+        things.append(self.phones)
 
     def reloads(self):
         return self.service.metric("bff_config_reload_total", result="ok")
@@ -196,6 +206,7 @@ class Rotation:
     def rotate_authority(self, number, by_signal):
         old, self.authority = self.authority, Authority(self.directory, f"authority-{number}")
         self.take_up(lambda: self.files.authorities(self.authority, old), by_signal)
+        self.phones.wait_for_those_under_way()  # what began before goes on with what was trusted then
         self.vendor.show(self.authority)
         self.take_up(lambda: self.files.authorities(self.authority), by_signal)
         return old
@@ -221,6 +232,13 @@ def figures(rotation, phones, span_s):
             say(f"{len(seconds)} reloads by {name}: in use after {seconds[len(seconds) // 2]:.2f} s, at most {seconds[-1]:.2f} s")
 
 
+def say_failed(service, failed):
+    """With what the log says of them."""
+    reasons = {record.get("http.request.id"): record.get("error.reason") for record in service.records()}
+    for request_id, what in failed[:5]:
+        say(f"failed: {what} ({reasons.get(request_id)})")
+
+
 def old_certificate_is_refused(rotation, old):
     """Also not over connections that were open before."""
     rotation.vendor.show(old)
@@ -233,8 +251,7 @@ def old_certificate_is_refused(rotation, old):
 def run(options):
     with running() as things:
         rotation = Rotation(options.directory, things)
-        phones = Phones(rotation.service)
-        things.append(phones)
+        phones = rotation.phones
         began_s, used, old = time.monotonic(), [], None
         for number in range(QUICK_ROUNDS if options.quick else ROUNDS):
             used.append(rotation.secret)
@@ -242,8 +259,7 @@ def run(options):
         span_s = time.monotonic() - began_s
         phones.stop()
         figures(rotation, phones, span_s)
-        for failure in phones.failed[:5]:
-            say(f"failed: {failure}")
+        say_failed(rotation.service, phones.failed)
         sent = rotation.vendor.secrets_sent()
         yield exactly("requests that failed", len(phones.failed), 0)
         yield at_least("requests", len(phones.took_ms), 20 * len(rotation.seconds))

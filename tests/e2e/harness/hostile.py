@@ -118,8 +118,7 @@ class Hostile:
         if tls:
             authority = authority or Authority(directory)
             self.ca_file = authority.ca_file
-            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self._context.load_cert_chain(*(certificate or authority.issue()))
+            self.show_certificate(*(certificate or authority.issue()))
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = self._listener.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
@@ -169,6 +168,19 @@ class Hostile:
     def forget_calls(self):
         with self._lock:
             self.recorded.clear()
+
+    # ---- connections ----
+
+    def tls_context(self):
+        """What all certificates are shown with."""
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+
+    def show_certificate(self, certificate_file, key_file):
+        """To connections from now on. In one step: OpenSSL takes certificate and key one after the other,
+        and a handshake that found the new one without its key would be refused."""
+        context = self.tls_context()
+        context.load_cert_chain(certificate_file, key_file)
+        self._context = context
 
     @property
     def connection_count(self):

@@ -44,8 +44,12 @@ class HostileH2(hostile.Hostile):
         super().__init__(directory, **options)
         self.initial_window = initial_window
         self.h2_connections = 0
-        self._context.set_alpn_protocols(["h2", "http/1.1"])
         self.connection_class = _H2Connection
+
+    def tls_context(self):
+        context = super().tls_context()
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        return context
 
     def config(self):
         return {**super().config(), "BFF_UPSTREAM_HTTP2": "on"}
