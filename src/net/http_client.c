@@ -142,7 +142,7 @@ static void begin(struct call *call)
 
 void client_admit_waiting(struct http_client *c)
 {
-    if (!client_names_ready(c))
+    if (!c->waiting.first || !client_names_ready(c) || client_admits_later(c))
         return;
     struct call *next = NULL;
     for (struct call *call = c->waiting.first; call && c->active.count < c->active_max;
@@ -438,7 +438,7 @@ void http_client_destroy(struct http_client *c)
         free(call);
     }
     deferred_cancel(c->loop, &c->deliver_refused);
-    deferred_cancel(c->loop, &c->next_turn);
+    deferred_cancel(c->loop, &c->admission);
     free(c->by_fd);
     free(c->user_agent);
     free(c);

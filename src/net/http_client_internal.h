@@ -22,6 +22,8 @@ enum {
     STEPS_MAX = 4,
     /* Calls beyond that for which an idle connection seems to be there. */
     REUSES_MAX = 16,
+    /* Of answers, as costly as a step. */
+    STEP_ANSWER_BYTES = 32 * 1024,
 };
 
 enum call_place { PLACE_NONE, PLACE_UNRESOLVED, PLACE_WAITING, PLACE_ACTIVE, PLACE_REFUSED };
@@ -120,7 +122,9 @@ struct http_client {
     bool multiplexes;    /* the last answer came by HTTP/2 */
     unsigned steps;      /* in the turn */
     uint64_t steps_turn; /* of the loop */
-    struct deferred next_turn;
+    size_t answer_bytes; /* taken, that do not make a step yet */
+    bool in_event; /* of a socket: more of them may follow in the turn */
+    struct deferred admission;
 
     struct client_socket *sockets;
     struct client_socket **by_fd; /* [by_fd_len] */
@@ -144,6 +148,8 @@ void client_connection_is_used(struct http_client *c, uint16_t local_port);
 void client_drive(struct http_client *c);
 
 /* ---- http_client_pace.c: how much of making connections a turn of the loop does */
+/* Whether calls are admitted later in this turn. */
+bool client_admits_later(struct http_client *c);
 /* Whether the call may be given to libcurl now. False: admission is tried again later. */
 bool client_may_begin(struct http_client *c, const struct call *call);
 /* The call was given to libcurl. */
@@ -152,6 +158,8 @@ void client_begun(struct call *call);
 void client_decided(struct call *call);
 /* A part of making a connection that costs processor time begins. */
 void client_step(struct http_client *c);
+/* Bytes of an answer were taken. */
+void client_count_answer(struct http_client *c, size_t bytes);
 /* Whether the turn has done so much that this socket's event is left for the next one. */
 bool client_event_waits(struct http_client *c, const struct client_socket *s);
 /* After any change of what is said of the socket. */

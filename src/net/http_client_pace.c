@@ -3,7 +3,8 @@
  * after a cold start or a restart of the vendor all calls want one at the same moment. So a turn of
  * the loop does only so much of it, and what is left waits a turn, in the queue or in the kernel.
  * Calls for which a connection is idle do not wait. How many connections are being made at a time
- * is not limited: while they wait for the network they cost nothing. */
+ * is not limited: while they wait for the network they cost nothing. Answers cost much only when
+ * they are as long as they may be, and many at once. */
 #include <curl/curl.h>
 
 #include "net/http_client_internal.h"
@@ -24,9 +25,30 @@ void client_step(struct http_client *c)
     c->steps = steps_of_turn(c) + 1;
 }
 
-static void on_next_turn(struct deferred *d)
+void client_count_answer(struct http_client *c, size_t bytes)
+{
+    for (c->answer_bytes += bytes; c->answer_bytes >= STEP_ANSWER_BYTES;
+         c->answer_bytes -= STEP_ANSWER_BYTES)
+        client_step(c);
+}
+
+static void on_admission(struct deferred *d)
 {
     client_admit_waiting(d->arg);
+}
+
+static void admit_later(struct http_client *c)
+{
+    loop_defer(c->loop, &c->admission, on_admission, c);
+}
+
+/* The connections that are being made go first: who is admitted before their events would have as
+ * many steps of the turn again. */
+bool client_admits_later(struct http_client *c)
+{
+    if (c->in_event)
+        admit_later(c);
+    return c->in_event;
 }
 
 /* libcurl chooses later, and not always as we expect: an idle connection may be too old for it, or
@@ -42,7 +64,7 @@ bool client_may_begin(struct http_client *c, const struct call *call)
     if (c->undecided + steps < STEPS_MAX + (call->fresh ? 0 : idle))
         return true;
     if (steps > 0)
-        loop_defer(c->loop, &c->next_turn, on_next_turn, c);
+        admit_later(c);
     return false;
 }
 

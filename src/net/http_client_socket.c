@@ -290,8 +290,11 @@ static void on_event(struct watch *w, uint32_t events)
         bits |= CURL_CSELECT_IN;
     if (events & s->wanted & EPOLLOUT)
         bits |= CURL_CSELECT_OUT;
-    if (bits)
-        drive(c, s->fd, bits);
+    if (!bits)
+        return;
+    c->in_event = true;
+    drive(c, s->fd, bits);
+    c->in_event = false;
 }
 
 void client_drive(struct http_client *c)

@@ -121,6 +121,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
     struct call *call = arg;
     const struct str part = {bytes, size * count};
 
+    client_count_answer(call->client, part.len);
     buf_append(&call->answer, part);
     if (buf_ok(&call->answer))
         return part.len;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * net/http_client: how many connections a crowd of calls makes in one turn of the loop. socket()
- * and send() are this program's, and count; so is the clock, which can be made to jump. */
+ * net/http_client: how many connections a crowd of calls makes in one turn of the loop, and how
+ * much of its answers it takes. socket(), send() and recv() are this program's, and count; so is
+ * the clock, which can be made to jump. */
 #include "unit.h"
 
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -15,6 +18,8 @@
 
 enum {
     CROWD = 30,
+    LONG_CROWD = 60,
+    LONG_ANSWER_BYTES = 200 * 1024,
     GUARD_MS = 30000,
     DEADLINE_MS = 15000,
     JUMP_S = 1, /* longer than libcurl waits with the other address family, shorter than timeouts */
@@ -29,7 +34,10 @@ static struct {
     bool guard_fired;
     unsigned open, answered, not_sent;
     unsigned sockets, sockets_of_turn, sockets_most; /* the last: in one turn */
-    unsigned sends_of_turn, sends_most;
+    unsigned sends, sends_of_turn, sends_most;
+    size_t received, received_of_turn, received_most;
+    atomic_bool answering; /* what the server waits for */
+    unsigned steps_most;   /* of connections and, where they are long, of answers */
     uint64_t turn;
     bool jumps; /* the clock, once all of a crowd have their sockets */
 } bench;
@@ -38,10 +46,13 @@ static _Thread_local bool on_loop; /* the server has a thread of its own */
 
 static void look_at_turn(void)
 {
+    if (bench.client && bench.client->steps > bench.steps_most)
+        bench.steps_most = bench.client->steps;
     if (bench.turn == loop_turn(bench.loop))
         return;
     bench.turn = loop_turn(bench.loop);
     bench.sockets_of_turn = bench.sends_of_turn = 0;
+    bench.received_of_turn = 0;
 }
 
 __attribute__((visibility("default"))) int socket(int domain, int type, int protocol)
@@ -59,10 +70,25 @@ __attribute__((visibility("default"))) ssize_t send(int fd, const void *bytes, s
 {
     if (on_loop && bench.loop) {
         look_at_turn();
+        bench.sends++;
         if (++bench.sends_of_turn > bench.sends_most)
             bench.sends_most = bench.sends_of_turn;
     }
     return syscall(SYS_sendto, fd, bytes, n, flags, NULL, 0);
+}
+
+__attribute__((visibility("default"))) ssize_t recv(int fd, void *bytes, size_t n, int flags)
+{
+    const ssize_t got = syscall(SYS_recvfrom, fd, bytes, n, flags, NULL, NULL);
+
+    if (got > 0 && on_loop && bench.loop) {
+        look_at_turn();
+        bench.received += (size_t)got;
+        bench.received_of_turn += (size_t)got;
+        if (bench.received_of_turn > bench.received_most)
+            bench.received_most = bench.received_of_turn;
+    }
+    return got;
 }
 
 __attribute__((visibility("default"))) int clock_gettime(clockid_t id, struct timespec *ret)
@@ -84,7 +110,7 @@ static void on_guard(struct timer *t)
 static void setup(script_fn *script)
 {
     const struct http_client_options options = {
-        .allow_http = true, .connect_timeout_ms = 3000, .connections_max = 2 * CROWD};
+        .allow_http = true, .connect_timeout_ms = 3000, .connections_max = LONG_CROWD};
     struct err_text text = {0};
 
     memset(&bench, 0, sizeof(bench));
@@ -141,6 +167,7 @@ static void run(void)
 static void crowd(unsigned calls, bool fresh)
 {
     bench.answered = bench.not_sent = bench.sockets = bench.sockets_most = bench.sends_most = 0;
+    bench.steps_most = 0;
     for (unsigned i = 0; i < calls; i++)
         (void)begin_call(fresh);
     run();
@@ -162,13 +189,52 @@ static enum script_end answer_once(void *arg, const struct script_request *r, st
     return answer_fully(arg, r, answer);
 }
 
+/* Not before the last of the crowd has asked. */
+static enum script_end answer_at_length(void *arg, const struct script_request *r,
+                                        struct buf *answer)
+{
+    static char body[LONG_ANSWER_BYTES + 1];
+    (void)arg;
+    (void)r;
+
+    while (!atomic_load(&bench.answering))
+        (void)sched_yield();
+    memset(body, 'x', LONG_ANSWER_BYTES);
+    script_answer(answer, 200, "application/json", "", body);
+    return SCRIPT_KEEP;
+}
+
+/* Holds the loop up until all answers but the last are there, so that one turn could take them. */
+static int64_t wait_for_answers(void *arg)
+{
+    (void)arg;
+    if (bench.sends == LONG_CROWD && !atomic_load(&bench.answering)) {
+        atomic_store(&bench.answering, true);
+        while (script_server_requests(bench.server) < LONG_CROWD)
+            (void)sched_yield();
+    }
+    return -1;
+}
+
 START_TEST(a_cold_crowd_connects_a_few_at_a_time)
 {
     setup(answer_fully);
     crowd(CROWD, false);
     ck_assert_uint_eq(bench.answered, CROWD);
-    ck_assert_uint_gt(bench.sockets, STEPS_MAX);
+    ck_assert_uint_ge(bench.sockets, STEPS_MAX);
     ck_assert_uint_le(bench.sockets_most, STEPS_MAX);
+    teardown();
+}
+END_TEST
+
+/* Those that are begun and those that go on: each event of the latter lets the queue be looked at.
+ */
+START_TEST(what_is_begun_and_what_goes_on_share_the_turn)
+{
+    setup(answer_fully);
+    crowd(CROWD, true);
+    ck_assert_uint_eq(bench.answered, CROWD);
+    ck_assert_uint_eq(bench.steps_most, STEPS_MAX);
     teardown();
 }
 END_TEST
@@ -257,6 +323,21 @@ START_TEST(connections_that_took_long_go_on_a_few_at_a_time)
 }
 END_TEST
 
+START_TEST(long_answers_of_a_crowd_are_taken_over_several_turns)
+{
+    const size_t most = (size_t)(STEPS_MAX + REUSES_MAX) * STEP_ANSWER_BYTES;
+
+    setup(answer_at_length);
+    ck_assert(loop_on_idle(bench.loop, wait_for_answers, NULL));
+    crowd(LONG_CROWD, true);
+    ck_assert_uint_eq(bench.answered, LONG_CROWD);
+    ck_assert_uint_gt(bench.received, (size_t)LONG_CROWD * LONG_ANSWER_BYTES);
+    /* The event that reaches it is dealt with. */
+    ck_assert_uint_lt(bench.received_most, most + LONG_ANSWER_BYTES + STEP_ANSWER_BYTES);
+    teardown();
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("pace");
@@ -264,11 +345,13 @@ int main(void)
     (void)signal(SIGPIPE, SIG_IGN);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, a_cold_crowd_connects_a_few_at_a_time);
+    tcase_add_test(tests, what_is_begun_and_what_goes_on_share_the_turn);
     tcase_add_test(tests, a_crowd_that_wants_new_connections_alone_gets_them_a_few_at_a_time);
     tcase_add_test(tests, a_crowd_goes_by_the_connections_that_are_idle);
     tcase_add_test(tests, who_waits_for_a_new_connection_is_overtaken);
     tcase_add_test(tests, a_crowd_that_is_repeated_does_not_connect_in_one_turn);
     tcase_add_test(tests, connections_that_fail_keep_nobody_waiting);
     tcase_add_test(tests, connections_that_took_long_go_on_a_few_at_a_time);
+    tcase_add_test(tests, long_answers_of_a_crowd_are_taken_over_several_turns);
     return unit_run(tests, "http_client_pace");
 }
