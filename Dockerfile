@@ -5,6 +5,8 @@
 ARG BASE=docker.io/library/debian:trixie-slim
 
 FROM ${BASE} AS build
+# All stages have a title from their first layer on: by it tools/image.sh finds what it made.
+LABEL org.opencontainers.image.title="biometrics-bff-build"
 WORKDIR /source
 # Dependencies first: they change less often than the code.
 COPY tools/common.sh tools/deps.sh tools/
@@ -19,17 +21,18 @@ RUN ./dev build -Dtests=false \
  && tools/rootfs.sh build/emulator/mosaic-emulator /rootfs/emulator .cache/libmicrohttpd/*
 
 FROM scratch AS emulator
+LABEL org.opencontainers.image.title="mosaic-emulator" \
+      org.opencontainers.image.description="Emulator of the identity API, for development and tests only" \
+      org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /rootfs/emulator /
 USER 65532:65532
 EXPOSE 9443/tcp
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/bin/mosaic-emulator"]
 CMD ["--listen", "0.0.0.0:9443"]
-LABEL org.opencontainers.image.title="mosaic-emulator" \
-      org.opencontainers.image.description="Emulator of the identity API, for development and tests only" \
-      org.opencontainers.image.licenses="Apache-2.0"
 
 FROM scratch AS service
+LABEL org.opencontainers.image.title="biometrics-bff"
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 ARG CREATED=1970-01-01T00:00:00Z
@@ -46,8 +49,7 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
     CMD ["/usr/bin/biometrics-bff", "healthcheck"]
 ENTRYPOINT ["/usr/bin/biometrics-bff"]
 CMD ["serve"]
-LABEL org.opencontainers.image.title="biometrics-bff" \
-      org.opencontainers.image.description="Backend for biometric login of mobile apps, in front of the Mosaic identity API" \
+LABEL org.opencontainers.image.description="Backend for biometric login of mobile apps, in front of the Mosaic identity API" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}" \

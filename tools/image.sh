@@ -9,11 +9,8 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 . tools/common.sh
 
-# What works without kernel features that a build machine may lack.
-export STORAGE_DRIVER=${STORAGE_DRIVER:-vfs} BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-chroot}
+. tools/image_store.sh
 BASE=${BFF_BASE_IMAGE:-docker.io/library/debian:trixie-slim}
-OWN_BASE=localhost/debian-trixie-minbase:latest
-IMAGE=localhost/biometrics-bff EMULATOR_IMAGE=localhost/mosaic-emulator
 VERSION=$(sed -n "s/^ *version: '\(.*\)',$/\1/p" meson.build | head -n 1)
 OUT=$CACHE/image
 # Equal sources give equal images: the time of the last change stands for that of the build.
@@ -22,19 +19,17 @@ SCHEMAS=@cyclonedx/cyclonedx-library@10.3.0 # carries the published schemas of t
 
 SUITE=image
 [ "${1-}" != --quick ] || { SUITE=image-quick && shift; }
-CONTAINER='' BEFORE='' STORE=''
+CONTAINER='' BEFORE=''
 
-# One build at a time in a store, so that the containers that come meanwhile are its own.
+# One build at a time, so that the containers that come meanwhile are its own.
 begin_build() {
-    STORE=$(buildah info --format '{{.store.GraphRoot}}')
-    exec 8<"$STORE"
-    flock 8
+    lock_store
     BEFORE=" $(buildah containers --quiet --notruncate | tr '\n' ' ') "
 }
 
 end_build() {
     BEFORE=''
-    exec 8<&-
+    unlock_store
 }
 
 # A build that is interrupted leaves its containers.
@@ -118,11 +113,14 @@ trap clean_up EXIT
 trap 'end_children $$; wait; exit 130' INT TERM
 begin_build
 choose_base
-step "building $IMAGE:$VERSION on $BASE" image-build build --target service --tag "$IMAGE:$VERSION" \
+# The name keeps the layers, with which the next build begins.
+step "building on $BASE" image-build build --target build --tag "$BUILD_IMAGE"
+step "putting $IMAGE:$VERSION together" image-service build --target service --tag "$IMAGE:$VERSION" \
     --build-arg "VERSION=$VERSION" --build-arg "REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
     --build-arg "CREATED=$(date --utc --date="@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)" \
     --build-arg "BASE_DIGEST=$(buildah inspect --type image --format '{{.FromImageDigest}}' "$BASE")"
-step "building $EMULATOR_IMAGE" image-emulator build --target emulator --tag "$EMULATOR_IMAGE"
+step "putting $EMULATOR_IMAGE together" image-emulator build --target emulator --tag "$EMULATOR_IMAGE"
+step "removing superseded images" image-prune remove_superseded
 end_build
 step "fetching the schemas" image-schemas fetch_schemas
 unpack
