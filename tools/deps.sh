@@ -14,7 +14,7 @@ group_packages() {
             python3-cryptography python3-h2 procps curl nginx haproxy
         ;;
     lint)
-        echo clang-format clang-tidy shellcheck python3-yaml
+        echo clang clang-format clang-tidy shellcheck python3-yaml
         command -v node >/dev/null || echo nodejs
         command -v npm >/dev/null || echo npm
         ;;
@@ -23,7 +23,6 @@ group_packages() {
         command -v node >/dev/null || echo nodejs
         command -v npm >/dev/null || echo npm
         ;;
-    clang) echo clang ;;
     instructions) echo valgrind python3-cryptography ;;
     syscalls) echo strace ;;
     bench) echo nginx libnginx-mod-http-echo haproxy wrk python3-cryptography util-linux ;;

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import c_clang
 import c_format
 import c_tidy
 import generated_docs
@@ -51,6 +52,7 @@ def lints(build):
         "openapi": lambda: openapi_lint.check(ROOT),
         "alerts": lambda: prometheus.lint(ROOT),
         "dashboard": lambda: dashboard.lint(ROOT),
+        "clang": lambda: c_clang.check(ROOT, build),
         "clang-tidy": lambda: c_tidy.check(ROOT, build),
     }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each lint finds what it is for, and only that."""
 import contextlib
+import json
 import pathlib
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import tempfile
 import unittest
 
+import c_clang
 import c_format
 import c_tidy
 import generated_docs
@@ -228,6 +230,16 @@ class Compiled(unittest.TestCase):
             (build / "compile_commands.json").write_text(
                 f'[{{"directory": "{build}", "file": "../src/a.c", "command": "cc -c ../src/a.c"}}]')
             self.assertNotEqual([], list(c_tidy.check(root.resolve(), build.resolve())))
+
+    @unittest.skipUnless(shutil.which("clang"), "needs clang")
+    def test_what_clang_alone_warns_of_is_found(self):
+        code = "enum e { A = -1 };\nunsigned f(enum e e);\nunsigned f(enum e e) { return e + 1u; }\n"
+        command = "gcc -Wall -Wconversion -Werror -MD -MF a.d -o a.o -c ../a.c"
+        with tree(a_c=code, build__compile_commands_json=json.dumps([{"command": command, "file": "../a.c"}])) as root:
+            found = list(c_clang.check(root.resolve(), root.resolve() / "build"))
+            self.assertEqual(1, len(found), found)
+            self.assertIn("a.c:3:", found[0])
+            self.assertEqual([], list(root.rglob("a.[do]")))
 
     @unittest.skipUnless(shutil.which("shellcheck"), "needs shellcheck")
     def test_a_careless_script_is_found(self):
