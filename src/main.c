@@ -16,7 +16,8 @@ struct command {
 
 static const struct command COMMANDS[] = {
     {"serve", command_serve, "run the service (the default)", NULL, true},
-    {"check", command_check, "validate the configuration and what it points at", NULL, true},
+    {"check", command_check, "validate the configuration and what it points at",
+     "  --json             one JSON document\n", true},
     {"audit", command_audit, "say what in a valid configuration is not fit for production",
      "  --fail-on SEVERITY  critical, high (default), medium, low or never: exit status 1 from "
      "there on\n"

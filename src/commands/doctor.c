@@ -7,7 +7,7 @@
 #include "base/crypto.h"
 #include "base/json.h"
 #include "commands/findings.h"
-#include "commands/own_flags.h"
+#include "commands/load.h"
 #include "config/config_text.h"
 #include "identity/jwk.h"
 #include "identity/token_endpoint.h"
@@ -446,23 +446,13 @@ static bool examine(const struct config *config, const struct resources *resourc
 int command_doctor(const struct invocation *in)
 {
     struct own_flag json = {"--json", false, NULL};
-    AUTO_FREE char **rest = NULL;
-    struct config_inputs inputs = {.purpose = CONFIG_FOR_DOCTOR, .envp = in->envp};
     struct config_loaded *loaded = NULL;
     struct resources resources = {0};
 
-    int code = own_flags_take(&json, 1, in, &rest, &inputs.argc);
-    if (code != EXIT_GOOD)
-        return code;
-    inputs.argv = rest;
-    if (!crypto_init()) {
-        (void)fputs("OpenSSL is unusable\n", stderr);
-        return EXIT_CONFIG;
-    }
-    code = config_load(&inputs, stderr, &loaded);
-    if (code == 0 && !resources_load_for_calls(loaded, stderr, &resources))
+    int code = load_for_command(in, &json, 1, CONFIG_FOR_DOCTOR, stderr, &loaded);
+    if (code == EXIT_GOOD && !resources_load_for_calls(loaded, stderr, &resources))
         code = EXIT_CONFIG;
-    if (code == 0)
+    if (code == EXIT_GOOD)
         code = examine(config_of(loaded), &resources, json.value != NULL) ? EXIT_GOOD : EXIT_FAILED;
     resources_finish(&resources);
     config_free(loaded);

@@ -3,8 +3,7 @@
 #include <stdio.h>
 
 #include "base/crypto.h"
-#include "commands/own_flags.h"
-#include "config/config.h"
+#include "commands/load.h"
 
 static int print(const struct config_loaded *loaded, bool as_json)
 {
@@ -21,20 +20,10 @@ static int print(const struct config_loaded *loaded, bool as_json)
 int command_print_config(const struct invocation *in)
 {
     struct own_flag json = {"--json", false, NULL};
-    AUTO_FREE char **rest = NULL;
-    struct config_inputs inputs = {.purpose = CONFIG_FOR_SERVICE, .envp = in->envp};
     struct config_loaded *loaded = NULL;
 
-    int code = own_flags_take(&json, 1, in, &rest, &inputs.argc);
-    if (code != EXIT_GOOD)
-        return code;
-    inputs.argv = rest;
-    if (!crypto_init()) {
-        (void)fputs("OpenSSL is unusable\n", stderr);
-        return EXIT_CONFIG;
-    }
-    code = config_load(&inputs, stderr, &loaded);
-    if (code == 0)
+    int code = load_for_command(in, &json, 1, CONFIG_FOR_SERVICE, stderr, &loaded);
+    if (code == EXIT_GOOD)
         code = print(loaded, json.value != NULL);
     config_free(loaded);
     crypto_finish();

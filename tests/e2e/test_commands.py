@@ -93,6 +93,49 @@ def test_print_config_as_json_says_where_each_value_came_from(tmp_path):
     assert "canary-secret" not in done.out
 
 
+# ---- check
+
+
+def test_check_as_json_of_a_good_configuration_has_its_notes_and_warnings():
+    done = run("check", "--json", env={**GOOD, "BFF_SERVICE_HOST": "10.0.0.1"})
+    assert (done.status, done.err) == (0, "")
+    report = json.loads(done.out)
+    assert report["valid"] is True
+    assert {message["severity"] for message in report["messages"]} == {"note", "warning"}
+    assert {"severity": "note", "key": "BFF_SERVICE_HOST",
+            "text": "is ignored: Kubernetes injects it for a Service named bff"} in report["messages"]
+
+
+def test_check_as_json_names_the_key_of_each_problem(tmp_path):
+    (tmp_path / "rubbish").write_text("no key\n")
+    done = run("check", "--json", env={**GOOD, "BFF_WORKERS": "x", "BFF_TYPO\"": "canary"})
+    assert (done.status, done.err) == (78, "")
+    report = json.loads(done.out)
+    assert report["valid"] is False
+    errors = [message for message in report["messages"] if message["severity"] == "error"]
+    assert {"severity": "error", "key": "BFF_WORKERS",
+            "text": 'value "x" (environment): give a whole number from 0 to 256'} in errors
+    assert any(message["text"].startswith('"BFF_TYPO\\x22": unknown key') for message in errors)
+    assert "canary" not in done.out
+    done = run("check", "--json", env={**GOOD, "BFF_SEAL_KEYS_FILE": tmp_path / "rubbish"})
+    assert done.status == 78
+    assert [message["key"] for message in json.loads(done.out)["messages"]
+            if message["severity"] == "error"] == ["BFF_SEAL_KEYS_FILE"]
+
+
+def test_check_as_json_tells_a_wrong_command_line():
+    done = run("check", "--json", "--lisen=x", env=GOOD)
+    assert done.status == 64
+    assert json.loads(done.out)["messages"][0]["text"] == 'unknown flag "lisen": did you mean --listen?'
+    assert run("check", "--json=yes", env=GOOD).status == 64
+
+
+def test_check_says_the_same_to_people_on_standard_error():
+    done = run("check", env={**GOOD, "BFF_WORKERS": "x"})
+    assert (done.status, done.out) == (78, "")
+    assert done.lines[0].startswith('BFF_WORKERS: value "x" (environment): ')
+
+
 # ---- healthcheck
 
 
