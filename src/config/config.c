@@ -4,12 +4,14 @@
 #include "config/config.h"
 
 #include <stdarg.h>
+#include <sys/stat.h>
 
+#include "base/crypto.h"
 #include "config/config_loaded.h"
 #include "config/cpu_count.h"
 #include "config/option_value.h"
 
-enum { EXIT_USAGE = 64, EXIT_CONFIG = 78, DERIVED_BYTES = 4096 };
+enum { EXIT_USAGE = 64, EXIT_CONFIG = 78, DERIVED_BYTES = 4096, COMPARED_BYTES_MAX = 1024 * 1024 };
 
 /* A URL that carries a password is refused; it must not be shown either. */
 static bool may_show(enum option_id id, const char *text)
@@ -179,6 +181,40 @@ static void keep_secrets_of_environment(struct config_loaded *c, const struct co
     }
 }
 
+static bool names_file(const struct config_loaded *c, enum option_id id)
+{
+    const enum option_kind kind = OPTIONS[id].kind;
+
+    return (kind == OPTION_FILE || kind == OPTION_SECRET_FILE) && config_has(c, id);
+}
+
+/* 0: it cannot be read, which is told where it is used. */
+static uint64_t contents_of(const char *path)
+{
+    uint8_t digest[SHA256_BYTES];
+    struct option_problem ignored;
+    uint64_t contents = 0;
+    struct stat st;
+
+    if (stat(path, &st) != 0 || st.st_size > COMPARED_BYTES_MAX)
+        return 0;
+    char *text = config_read_file(path, (size_t)st.st_size, &ignored);
+    if (text && crypto_sha256(str_of(text), digest))
+        memcpy(&contents, digest, sizeof(contents));
+    config_free_text(text);
+    return contents;
+}
+
+/* For config_print_changes(). What changes between this reading and that of whoever uses the file
+ * changes once more for the watch, so the next reload names it. */
+static void note_contents(struct config_loaded *c)
+{
+    for (size_t i = 0; i < OPT_COUNT; i++) {
+        if (names_file(c, (enum option_id)i))
+            c->raws[i].contents = contents_of(c->raws[i].text);
+    }
+}
+
 int config_load(const struct config_inputs *in, FILE *errors, struct config_loaded **ret)
 {
     struct config_loaded *c = calloc(1, sizeof(*c));
@@ -203,6 +239,8 @@ int config_load(const struct config_inputs *in, FILE *errors, struct config_load
         config_check(c, in->purpose, in->before, &problems);
 
     if (problems.usage == 0 && problems.values == 0) {
+        if (in->purpose == CONFIG_FOR_SERVICE)
+            note_contents(c);
         *ret = c;
         return 0;
     }
@@ -255,7 +293,8 @@ void config_print_changes(const struct config_loaded *before, const struct confi
     const char *separator = "";
 
     for (size_t i = 0; i < OPT_COUNT; i++) {
-        if (strcmp(text_or_none(&before->raws[i]), text_or_none(&after->raws[i])) == 0)
+        const struct raw_value *old = &before->raws[i], *new = &after->raws[i];
+        if (strcmp(text_or_none(old), text_or_none(new)) == 0 && old->contents == new->contents)
             continue;
         (void)fprintf(out, "%s%s", separator, OPTIONS[i].key);
         separator = " ";
@@ -268,9 +307,7 @@ void config_each_file(const struct config_loaded *c, void (*fn)(void *arg, const
     if (c->file)
         fn(arg, c->file);
     for (size_t i = 0; i < OPT_COUNT; i++) {
-        const enum option_kind kind = OPTIONS[i].kind;
-        const bool names_file = kind == OPTION_FILE || kind == OPTION_SECRET_FILE;
-        if (names_file && config_has(c, (enum option_id)i))
+        if (names_file(c, (enum option_id)i))
             fn(arg, c->raws[i].text);
     }
 }
@@ -288,9 +325,7 @@ void config_each_secret_file(const struct config_loaded *c, void (*fn)(void *arg
 
     for (size_t i = 0; i < OPT_COUNT; i++) {
         const enum option_id id = (enum option_id)i;
-        const enum option_kind kind = OPTIONS[i].kind;
-        const bool names_file = kind == OPTION_FILE || kind == OPTION_SECRET_FILE;
-        if (names_file && config_has(c, id) && !is_public_file(id))
+        if (names_file(c, id) && !is_public_file(id))
             fn(arg, c->raws[i].text);
         in_file = in_file || (option_is_secret(id) && c->raws[i].source == SOURCE_FILE);
     }

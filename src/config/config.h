@@ -145,7 +145,8 @@ void config_complain(const struct config_loaded *c, const char *key, FILE *error
 NODISCARD bool config_may_follow(const struct config_loaded *before,
                                  const struct config_loaded *after, FILE *errors);
 
-/* The keys whose texts differ between the two, with a space in between; not what files hold. */
+/* The keys that differ between the two, in their text or in what the file holds that they name,
+ * with a space in between. Files were read only for CONFIG_FOR_SERVICE, and after crypto_init(). */
 void config_print_changes(const struct config_loaded *before, const struct config_loaded *after,
                           FILE *out);
 
