@@ -191,9 +191,9 @@ void listeners_announce(const struct listeners *l)
         const struct ip ip = ip_of_sockaddr((const struct sockaddr *)&sa);
         ip_format(&ip, address);
         const uint16_t port = port_of(&sa);
-        LOG(LOG_INFO, "listener.ready", "A listener is open", LOG_S("listener", LISTENERS[i].name),
-            LOG_S("server.address", address), LOG_I("server.port", port),
-            LOG_B("bff.inherited", l->inherited[i]));
+        LOG_ANYWAY(LOG_INFO, "listener.ready", "A listener is open",
+                   LOG_S("listener", LISTENERS[i].name), LOG_S("server.address", address),
+                   LOG_I("server.port", port), LOG_B("bff.inherited", l->inherited[i]));
     }
 }
 

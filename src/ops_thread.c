@@ -36,8 +36,8 @@ static void on_ready_tick(struct timer *t)
 
     if (health_is_ready(o->health)) {
         const int64_t took_ms = clock_wall_ms() - o->health->started_wall_ms;
-        LOG(LOG_INFO, "service.ready", "The service is ready",
-            LOG_I("event.duration", took_ms * 1000000));
+        LOG_ANYWAY(LOG_INFO, "service.ready", "The service is ready",
+                   LOG_I("event.duration", took_ms * 1000000));
         return;
     }
     if (!atomic_load(&o->health->draining))

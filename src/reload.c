@@ -53,9 +53,9 @@ static void tell_success(const char *changed, enum reload_trigger trigger)
     metric_set(M_CONFIG_RELOAD_OK, 0, 1);
     metric_add(M_CONFIG_RELOAD, RELOAD_OK, 0, 1);
     metric_set(M_CONFIG_LOADED_AT, 0, clock_wall_s());
-    LOG(LOG_INFO, "config.reload", "The configuration was read again and is in use",
-        LOG_S("event.outcome", "success"), LOG_S("config.trigger", TRIGGERS[trigger]),
-        LOG_S("config.changed", changed));
+    LOG_ANYWAY(LOG_INFO, "config.reload", "The configuration was read again and is in use",
+               LOG_S("event.outcome", "success"), LOG_S("config.trigger", TRIGGERS[trigger]),
+               LOG_S("config.changed", changed));
 }
 
 void reload_ignore(void)
@@ -80,16 +80,6 @@ static void log_changes(const struct config_loaded *before, const struct config_
     free(keys);
 }
 
-/* At the more talkative of the two levels, lest a change of the level hide itself. */
-static void log_change(const struct settings *before, const struct settings *after,
-                       enum reload_trigger trigger)
-{
-    if (after->config->log_level < before->config->log_level)
-        log_set_level(after->config->log_level);
-    log_changes(before->loaded, after->loaded, trigger);
-    log_set_level(after->config->log_level);
-}
-
 static bool try_reload(struct service *s, const struct config_inputs *inputs,
                        enum reload_trigger trigger, FILE *errors)
 {
@@ -99,10 +89,12 @@ static bool try_reload(struct service *s, const struct config_inputs *inputs,
 
     if (good) {
         good = service_reload(s, settings, &problem) == ERR_OK;
-        if (good)
-            log_change(before, settings, trigger);
-        else
+        if (good) {
+            log_set_level(settings->config->log_level);
+            log_changes(before->loaded, settings->loaded, trigger);
+        } else {
             (void)fputs(problem.text[0] ? problem.text : "out of memory", errors);
+        }
         settings_unref(settings);
     }
     settings_unref(before);

@@ -270,20 +270,20 @@ void service_log_state(struct service *s)
     const int64_t up_ms = clock_wall_ms() - s->health.started_wall_ms;
 
     keeper_status(s->keeper, &status);
-    LOG(LOG_INFO, "service.state", "The state of the service, as SIGUSR1 asked",
-        LOG_I("process.pid", (int64_t)getpid()), LOG_I("process.uptime", up_ms / 1000),
-        LOG_B("bff.ready", health_is_ready(&s->health)),
-        LOG_B("bff.draining", atomic_load(&s->health.draining)),
-        LOG_S("bff.token", state_of(status.token_ever[KEEPER_CLIENT_TOKEN],
-                                    status.token_ok[KEEPER_CLIENT_TOKEN])),
-        LOG_S("bff.keys", state_of(status.keys_ever, status.keys_ok)),
-        LOG_S("bff.breaker", outbound_is_open(s->outbound) ? "open" : "closed"),
-        LOG_I("bff.connections", atomic_load(&s->connections)),
-        LOG_I("bff.in_flight", atomic_load(&s->in_flight)),
-        LOG_I("bff.upstream_limit.now", (int64_t)outbound_limit_per_second(s->outbound)),
-        LOG_I("bff.log_dropped", (int64_t)log_dropped()),
-        LOG_S("bff.level.now", log_level_name(log_level())),
-        LOG_S("error.message", status.last_error[0] ? status.last_error : NULL));
+    LOG_ANYWAY(LOG_INFO, "service.state", "The state of the service, as SIGUSR1 asked",
+               LOG_I("process.pid", (int64_t)getpid()), LOG_I("process.uptime", up_ms / 1000),
+               LOG_B("bff.ready", health_is_ready(&s->health)),
+               LOG_B("bff.draining", atomic_load(&s->health.draining)),
+               LOG_S("bff.token", state_of(status.token_ever[KEEPER_CLIENT_TOKEN],
+                                           status.token_ok[KEEPER_CLIENT_TOKEN])),
+               LOG_S("bff.keys", state_of(status.keys_ever, status.keys_ok)),
+               LOG_S("bff.breaker", outbound_is_open(s->outbound) ? "open" : "closed"),
+               LOG_I("bff.connections", atomic_load(&s->connections)),
+               LOG_I("bff.in_flight", atomic_load(&s->in_flight)),
+               LOG_I("bff.upstream_limit.now", (int64_t)outbound_limit_per_second(s->outbound)),
+               LOG_I("bff.log_dropped", (int64_t)log_dropped()),
+               LOG_S("bff.level.now", log_level_name(log_level())),
+               LOG_S("error.message", status.last_error[0] ? status.last_error : NULL));
 }
 
 /* ---- ending */

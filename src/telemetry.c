@@ -107,18 +107,15 @@ bool telemetry_start(const struct config *config, const struct seal_ring *seal)
     return true;
 }
 
-/* Told at the more talkative of the two levels. */
 void telemetry_toggle_level(enum log_level configured)
 {
     const enum log_level before = log_level();
     const enum log_level now = before == LOG_DEBUG ? configured : LOG_DEBUG;
 
-    if (now < before)
-        log_set_level(now);
-    LOG(LOG_INFO, "log.level", "The level of the log was changed by SIGUSR2",
-        LOG_S("bff.level.before", log_level_name(before)),
-        LOG_S("bff.level.now", log_level_name(now)));
     log_set_level(now);
+    LOG_ANYWAY(LOG_INFO, "log.level", "The level of the log was changed by SIGUSR2",
+               LOG_S("bff.level.before", log_level_name(before)),
+               LOG_S("bff.level.now", log_level_name(now)));
 }
 
 void telemetry_stop(void)

@@ -107,7 +107,14 @@ static void encode(struct buf *out, const struct log_line *line)
 void log_write(enum log_level level, const char *action, const char *message,
                const struct log_field *fields, size_t count)
 {
-    if (!log_enabled(level))
+    if (log_enabled(level))
+        log_write_anyway(level, action, message, fields, count);
+}
+
+void log_write_anyway(enum log_level level, const char *action, const char *message,
+                      const struct log_field *fields, size_t count)
+{
+    if (!atomic_load_explicit(&logger.started, memory_order_relaxed))
         return;
     const struct log_line line = {
         .wall_ms = clock_wall_ms(),

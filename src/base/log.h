@@ -50,6 +50,15 @@ struct log_field {
         }                                                                                          \
     } while (0)
 
+/* The same whatever level is set: what happens once in the life of the process, or somebody asked
+ * for. level is what the line shows. */
+#define LOG_ANYWAY(level, action, message, ...)                                                    \
+    do {                                                                                           \
+        const struct log_field log_fields_[] = {__VA_ARGS__};                                      \
+        log_write_anyway((level), (action), (message), log_fields_,                                \
+                         sizeof(log_fields_) / sizeof(log_fields_[0]));                            \
+    } while (0)
+
 /* Starts the log thread. fd: usually 1. hash_key: 32 bytes for log_user_hash(), copied. */
 NODISCARD bool log_start(int fd, enum log_format format, enum log_level level,
                          const uint8_t hash_key[32]);
@@ -59,6 +68,8 @@ bool log_enabled(enum log_level level);
 void log_set_level(enum log_level level);
 void log_write(enum log_level level, const char *action, const char *message,
                const struct log_field *fields, size_t count);
+void log_write_anyway(enum log_level level, const char *action, const char *message,
+                      const struct log_field *fields, size_t count);
 enum log_level log_level(void);
 const char *log_level_name(enum log_level level);
 uint64_t log_dropped(void);

@@ -280,6 +280,12 @@ static bool log_debug(const struct audited *a, struct buf *detail)
     return a->config->log_level == LOG_DEBUG;
 }
 
+static bool log_quiet(const struct audited *a, struct buf *detail)
+{
+    buf_append_z(detail, log_level_name(a->config->log_level));
+    return a->config->log_level > LOG_INFO;
+}
+
 static const struct audit_rule RULES[] = {
     {"insecure-upstream", SEVERITY_CRITICAL, "BFF_UPSTREAM_URL", insecure_upstream,
      "Credentials, tokens and keys travel unencrypted: a URL of the identity API is http://",
@@ -339,6 +345,10 @@ static const struct audit_rule RULES[] = {
      "More than the load balancer's idle time"},
     {"log-debug", SEVERITY_MEDIUM, "BFF_LOG_LEVEL", log_debug,
      "Level debug is for an hour of looking for something", "info"},
+    {"log-quiet", SEVERITY_MEDIUM, "BFF_LOG_LEVEL", log_quiet,
+     "Ceremonies that went well leave no audit event",
+     "info; warn is for the time in which the "
+     "collector does not keep up"},
     {"insecure-allowed", SEVERITY_MEDIUM, "BFF_ALLOW_INSECURE_UPSTREAM", insecure_allowed,
      "http:// upstream is allowed, though no URL needs it", "Do not set it"},
     {"management-listener-open", SEVERITY_LOW, "BFF_MANAGEMENT_LISTEN", management_open,

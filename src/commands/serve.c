@@ -160,8 +160,8 @@ static bool drain(struct serving *serving, int first_signal)
 
     service_begin_drain(s);
     notify("STOPPING=1\nSTATUS=Draining");
-    LOG(LOG_INFO, "service.draining", "Not ready any more; requests are still served",
-        LOG_I("bff.drain_delay_ms", delay_ms));
+    LOG_ANYWAY(LOG_INFO, "service.draining", "Not ready any more; requests are still served",
+               LOG_I("bff.drain_delay_ms", delay_ms));
     if (first_signal == SIGQUIT || (delay_ms > 0 && wait_for_end(serving, delay_ms) != 0))
         return false;
 
@@ -169,7 +169,7 @@ static bool drain(struct serving *serving, int first_signal)
     if (wait_for_end(serving, DOOR_MS) != 0)
         return false;
     service_refuse(s);
-    LOG(LOG_INFO, "service.refusing", "No further connections; finishing what is under way");
+    LOG_ANYWAY(LOG_INFO, "service.refusing", "No further connections; finishing what is under way");
     const int64_t until_ms = clock_mono_ms() + config->drain_timeout_s * 1000;
     while (service_is_busy(s) && clock_mono_ms() < until_ms) {
         if (wait_for_end(serving, DRAIN_LOOK_MS) != 0)
@@ -184,9 +184,9 @@ static int run(struct settings *settings, const struct listeners *listeners,
                const struct config_inputs *inputs, struct timespec began)
 {
     const struct config *config = settings->config;
-    LOG(LOG_INFO, "service.starting", "The service starts",
-        LOG_S("bff.upstream_url", config->upstream_url), LOG_I("bff.workers", config->workers),
-        LOG_I("process.pid", (int64_t)getpid()));
+    LOG_ANYWAY(LOG_INFO, "service.starting", "The service starts",
+               LOG_S("bff.upstream_url", config->upstream_url),
+               LOG_I("bff.workers", config->workers), LOG_I("process.pid", (int64_t)getpid()));
     struct serving serving = {.inputs = inputs};
     tell_of_unlocked_secrets(&serving.told_unlocked);
     watchdog_init(&serving.watchdog);
@@ -210,8 +210,8 @@ static int run(struct settings *settings, const struct listeners *listeners,
     const bool drained = drain(&serving, signal_number);
     const bool left_over = service_is_busy(s);
     service_destroy(s);
-    LOG(LOG_INFO, "service.stopped", "The service has stopped", LOG_B("bff.drained", drained),
-        LOG_B("bff.requests_cut", left_over));
+    LOG_ANYWAY(LOG_INFO, "service.stopped", "The service has stopped",
+               LOG_B("bff.drained", drained), LOG_B("bff.requests_cut", left_over));
     return EXIT_GOOD;
 }
 

@@ -169,7 +169,8 @@
     X(DRAIN_TIMEOUT_S, NUMBER, drain_timeout_s, "30", 0, 600, NOT_EMPTY, LIVE, SHUTDOWN,           \
       "Then: how long requests under way may take to finish")                                      \
     X(LOG_LEVEL, LOG_LEVEL, log_level, "info", 1, 8, NOT_EMPTY, LIVE, LOGGING,                     \
-      "Least severe level that is logged")                                                         \
+      "Least severe level that is logged; the service's start, end and reloads, and what a "       \
+      "signal asked for, are logged at every level")                                               \
     X(LOG_FORMAT, LOG_FORMAT, log_format, NULL, 1, 8, NOT_EMPTY, RESTART, LOGGING,                 \
       "Log lines on standard output; default: json, or text on a terminal")                        \
     X(CONFIG_WATCH, BOOL, config_watch, "true", 0, 0, NOT_EMPTY, LIVE, LIFE,                       \

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from harness.command import run
 from harness.jose import rsa_private_key
-from harness.tls import Authority
+from harness.tls import Authority, ClientAuthority
 
 DEFAULT = None  # the key is not set
 
@@ -27,12 +27,20 @@ def pem(key):
                              serialization.NoEncryption())
 
 
+def certificate_pem(authority, key):
+    return authority.certificate(key=key)[0].public_bytes(serialization.Encoding.PEM)
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     directory = tmp_path_factory.mktemp("audit")
+    key, small_key = rsa.generate_private_key(65537, 3072), rsa_private_key("audit")
+    clients = ClientAuthority(directory, "audit-clients")
     return {
-        "key": write(directory / "key.pem", pem(rsa.generate_private_key(65537, 3072))),
-        "small key": write(directory / "small.pem", pem(rsa_private_key("audit"))),
+        "key": write(directory / "key.pem", pem(key)),
+        "small key": write(directory / "small.pem", pem(small_key)),
+        "certificate": write(directory / "client.crt", certificate_pem(clients, key)),
+        "small certificate": write(directory / "small.crt", certificate_pem(clients, small_key)),
         "seal": write(directory / "seal", base64.b64encode(os.urandom(32)) + b"\n"),
         "open seal": write(directory / "seal-open", base64.b64encode(os.urandom(32)) + b"\n", 0o644),
         "writable seal": write(directory / "seal-writable", base64.b64encode(os.urandom(32)) + b"\n", 0o620),
@@ -94,6 +102,7 @@ TRIGGERS = {
     "drain-short": {"BFF_DRAIN_DELAY_S": "4"},
     "keep-alive-short": {"BFF_IDLE_TIMEOUT_S": "60"},
     "log-debug": {"BFF_LOG_LEVEL": "debug"},
+    "log-quiet": {"BFF_LOG_LEVEL": "warn"},
     "insecure-allowed": {"BFF_ALLOW_INSECURE_UPSTREAM": "true"},
     "management-listener-open": {"BFF_MANAGEMENT_LISTEN": "[::]:9464"},
     "ca-unpinned": {"BFF_UPSTREAM_CA_FILE": DEFAULT},
@@ -109,6 +118,15 @@ TRIGGERS = {
 # What else a configuration that triggers a rule cannot help to trigger.
 ALONG = {"admin-shares-secret": {"client-auth-shared"}, "secret-in-environment": {"client-auth-shared"},
          "client-secret-short": {"client-auth-shared"}}
+
+
+def test_the_key_of_a_client_certificate_is_judged_as_well(production, files):
+    mtls = {"BFF_CLIENT_AUTH": "tls_client_auth", "BFF_CLIENT_KEY_ID": DEFAULT}
+    for key, certificate, found in (("small key", "small certificate", {"client-key-weak": "low"}),
+                                    ("key", "certificate", {})):
+        done = run("audit", "--fail-on", "never", env={**production, **mtls, "BFF_CLIENT_KEY_FILE": files[key],
+                                                       "BFF_CLIENT_CERT_FILE": files[certificate]})
+        assert (done.status, findings(done)) == (0, found), done
 
 
 @pytest.mark.parametrize("rule", TRIGGERS)

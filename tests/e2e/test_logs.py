@@ -4,6 +4,7 @@ SIGUSR1 dumps the state and SIGUSR2 changes the level. That every line of every 
 docs/logs.md, and every ceremony has its audit event, is checked wherever a service ends
 (harness/events.py)."""
 import http.client
+import json
 import signal
 import urllib.parse
 
@@ -136,6 +137,21 @@ def test_sigusr1_dumps_the_state_to_the_log(bff, hostile):
     assert state["process.pid"] == service.pid
     assert (state["bff.ready"], state["bff.token"], state["bff.keys"], state["bff.breaker"],
             state["bff.level.now"]) == (True, "ok", "ok", "closed", "info")
+
+
+def test_the_life_of_the_process_and_what_was_asked_for_are_told_at_every_level(bff, hostile):
+    service = bff(hostile, BFF_LOG_LEVEL="error", BFF_DRAIN_DELAY_S=1)
+    service.client().post("/v1/biometrics/start", {"user_id": unique("user")})
+    service.signal(signal.SIGUSR1)
+    assert service.wait_event("service.state")["log.level"] == "info"
+    for level in ("debug", "error"):
+        service.signal(signal.SIGUSR2)
+        service.wait_event("log.level", bff_level_now=level)
+    service.stop()
+    told = [json.loads(line)["event.action"] for line in service.lines if line.startswith("{")]
+    life = ["service.starting", "service.ready", "service.draining", "service.refusing", "service.stopped"]
+    assert [action for action in told if action in life] == life
+    assert not {"http.request", "ceremony.start"} & set(told)
 
 
 def test_sigusr2_makes_the_log_talkative_and_quiet_again_and_says_so(bff, hostile):

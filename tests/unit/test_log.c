@@ -165,9 +165,11 @@ START_TEST(nothing_is_logged_before_the_start_or_below_the_level)
     AUTO_BUF struct buf out;
     buf_init(&out, READ_MAX);
     LOG(LOG_ERROR, "a.b", "Too early");
+    LOG_ANYWAY(LOG_ERROR, "a.b", "Too early, too");
     ck_assert(!log_enabled(LOG_ERROR));
     ck_assert(log_start(pipe_fds[1], LOG_JSON, LOG_WARN, hash_key));
     LOG(LOG_INFO, "a.b", "Too low");
+    LOG_ANYWAY(LOG_INFO, "a.b", "Of any level");
     LOG(LOG_WARN, "a.b", "Written");
     log_set_level(LOG_DEBUG);
     LOG(LOG_DEBUG, "a.b", "Also written", LOG_I("n", 5));
@@ -175,6 +177,9 @@ START_TEST(nothing_is_logged_before_the_start_or_below_the_level)
     LOG(LOG_ERROR, "a.b", "Too late");
 
     struct str text = buf_str(&out);
+    const struct str anyway = next_line(&text);
+    ck_assert_ptr_nonnull(strstr(anyway.ptr, "\"log.level\":\"info\""));
+    ck_assert_ptr_nonnull(strstr(anyway.ptr, "Of any level"));
     ck_assert_ptr_nonnull(strstr(next_line(&text).ptr, "Written"));
     ck_assert_ptr_nonnull(strstr(next_line(&text).ptr, "Also written"));
     ck_assert_uint_eq(text.len, 0);
