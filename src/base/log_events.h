@@ -57,7 +57,8 @@
       "new credentials work and took the place of the old")                                        \
     X("token.credentials_refused", event, configuration, info,                                     \
       "token.client,error.reason,token.failures,token.retry_in_ms",                                \
-      "new credentials do not work; the old stay in use")                                          \
+      "no token came with new credentials; they are tried again, and until then the old ones are " \
+      "used, but for a client certificate, which is shown already")                                \
     X("jwks.fetched", event, network, info,                                                        \
       "jwks.issuer,jwks.keys,jwks.refused,jwks.changed,jwks.refresh_in_ms",                        \
       "a key set was fetched")                                                                     \

@@ -73,9 +73,8 @@ static void refuse(struct token_slot *t, enum err why, int retry_after_s, const 
                    reason);
     metric_add(M_TOKEN_FETCH, (unsigned)t->which, fetch_result(why), 1);
     LOG(LOG_ERROR, "token.credentials_refused",
-        "No token came with new credentials; the old ones stay in use",
-        LOG_S("token.client", t->name), LOG_S("error.reason", reason),
-        LOG_I("token.failures", trial->state.failures),
+        "No token came with new credentials; they are tried again", LOG_S("token.client", t->name),
+        LOG_S("error.reason", reason), LOG_I("token.failures", trial->state.failures),
         LOG_I("token.retry_in_ms", trial->state.next_ms - now_ms));
     timer_start(k->loop, &trial->timer, trial->state.next_ms, on_timer, t);
     keeper_publish(t->keeper);
