@@ -77,7 +77,11 @@ __attribute__((visibility("default"))) ssize_t send(int fd, const void *bytes, s
     return syscall(SYS_sendto, fd, bytes, n, flags, NULL, 0);
 }
 
-__attribute__((visibility("default"))) ssize_t recv(int fd, void *bytes, size_t n, int flags)
+/* Under another name here: the C library's header may define recv() inline. */
+__attribute__((visibility("default"))) ssize_t count_recv(int fd, void *bytes, size_t n,
+                                                          int flags) __asm__("recv");
+
+ssize_t count_recv(int fd, void *bytes, size_t n, int flags)
 {
     const ssize_t got = syscall(SYS_recvfrom, fd, bytes, n, flags, NULL, NULL);
 
