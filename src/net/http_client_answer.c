@@ -21,11 +21,22 @@ void answer_head_init(struct answer_head *h)
     forget_fields(h);
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static bool is_line_end(char c)
+{
+    return c == '\r' || c == '\n';
+}
+
 static struct str trim(struct str text)
 {
-    while (text.len > 0 && strchr(" \t\r\n", text.ptr[text.len - 1]))
+    while (text.len > 0 &&
+           (is_blank(text.ptr[text.len - 1]) || is_line_end(text.ptr[text.len - 1])))
         text.len--;
-    while (text.len > 0 && (*text.ptr == ' ' || *text.ptr == '\t')) {
+    while (text.len > 0 && is_blank(*text.ptr)) {
         text.ptr++;
         text.len--;
     }

@@ -74,22 +74,22 @@ static struct str trim(struct str text)
 void gate_field(struct gate_facts *facts, struct str name, struct str value)
 {
     const struct {
-        const char *name;
+        struct str name;
         size_t *count;
         struct str *value; /* NULL: only counted */
     } single[] = {
-        {"content-length", &facts->content_lengths, &facts->content_length},
-        {"transfer-encoding", &facts->transfer_encodings, &facts->transfer_encoding},
-        {"host", &facts->hosts, &facts->host},
-        {"authorization", &facts->authorizations, NULL},
-        {"content-type", &facts->content_types, &facts->content_type},
-        {"content-encoding", &facts->content_encodings, &facts->content_encoding},
-        {"expect", &facts->expects, &facts->expect},
+        {STR("content-length"), &facts->content_lengths, &facts->content_length},
+        {STR("transfer-encoding"), &facts->transfer_encodings, &facts->transfer_encoding},
+        {STR("host"), &facts->hosts, &facts->host},
+        {STR("authorization"), &facts->authorizations, NULL},
+        {STR("content-type"), &facts->content_types, &facts->content_type},
+        {STR("content-encoding"), &facts->content_encodings, &facts->content_encoding},
+        {STR("expect"), &facts->expects, &facts->expect},
     };
     facts->bad_name |= !is_token(name);
     facts->bad_value |= !is_field_value(value);
     for (size_t i = 0; i < ARRAY_LEN(single); i++) {
-        if (!str_eq_nocase(name, str_of(single[i].name)))
+        if (!str_eq_nocase(name, single[i].name))
             continue;
         if (single[i].value)
             *single[i].value = trim(value);
