@@ -7,7 +7,7 @@
 #include "base/clock.h"
 
 /* Two tokens of BFF_JWT_MAX_BYTES, a refresh token, a handle and the allowed claims. */
-enum { SESSION_ANSWER_MAX = 256 * 1024 };
+enum { SESSION_ANSWER_MAX = 256 * 1024, REST_OF_ANSWER_BYTES = 1024 };
 
 /* ---- verification */
 
@@ -184,8 +184,14 @@ static int64_t seconds_left(const struct flow *f, const struct session *s)
 
 void session_reply(struct flow *f, const struct session *s, const struct session_answer *answer)
 {
+    struct buf *out = flow_reply_json(f, 200, SESSION_ANSWER_MAX);
+    const struct vendor_tokens *tokens = &s->tokens;
+    /* Growing would copy the tokens once more, and cleanse where they were. */
+    if (!buf_room(out, tokens->access_token.len + tokens->id_token.len + tokens->refresh_token.len +
+                           REST_OF_ANSWER_BYTES))
+        return;
     struct json_writer w;
-    jw_init(&w, flow_reply_json(f, 200, SESSION_ANSWER_MAX));
+    jw_init(&w, out);
     jw_object_begin(&w);
     write_user(&w, f->app->config, s);
     jw_member(&w, "access_token", s->tokens.access_token);
