@@ -28,6 +28,7 @@ struct parser {
         struct json *container;
     } frames[JSON_DEPTH_CEILING];
     struct json_names names;
+    struct json_tree *tree;
     struct json *root; /* NULL: nothing yet */
     char *out;         /* where the next text of the tree goes */
     struct str name;   /* of the member whose value comes next; ptr NULL in arrays */
@@ -58,8 +59,11 @@ static bool is_digit(int c)
     return c >= '0' && c <= '9';
 }
 
+/* Documents of programs hardly have any. */
 static void skip_space(struct parser *p)
 {
+    if (peek(p) > ' ')
+        return;
     while (peek(p) == ' ' || peek(p) == '\t' || peek(p) == '\n' || peek(p) == '\r')
         p->at++;
 }
@@ -304,10 +308,7 @@ static bool place(struct parser *p, struct json *value)
         p->root = value;
         return true;
     }
-    if (json_add(p->frames[p->depth - 1].container, name, value))
-        return true;
-    json_free(value);
-    return fail(p, out_of_memory);
+    return json_add(p->frames[p->depth - 1].container, name, value) || fail(p, out_of_memory);
 }
 
 static bool open_container(struct parser *p, bool is_object)
@@ -411,20 +412,13 @@ static bool take_document(struct parser *p)
  * many bytes as it has. */
 static bool take_with_texts(struct parser *p)
 {
-    struct json_texts *texts = malloc(sizeof(*texts) + p->len);
-    if (!texts)
+    p->tree = json_tree_begin(p->len);
+    if (!p->tree)
         return fail(p, out_of_memory);
-    p->out = texts->text;
+    p->out = json_tree_texts(p->tree);
     const bool ok = json_names_init(&p->names) ? take_document(p) : fail(p, out_of_memory);
     json_names_finish(&p->names);
-
-    texts->bytes = (size_t)(p->out - texts->text);
-    if (p->root) {
-        json_own_texts(p->root, texts);
-        return ok;
-    }
-    crypto_cleanse(texts->text, texts->bytes);
-    free(texts);
+    json_tree_end(p->tree, (size_t)(p->out - json_tree_texts(p->tree)));
     return ok;
 }
 
@@ -442,6 +436,7 @@ enum err json_parse(struct str text, const struct json_limits *limits, struct js
     p.values = 0;
     p.objects = 0;
     p.depth = 0;
+    p.tree = NULL;
     p.root = NULL;
     p.name = (struct str){NULL, 0};
 
@@ -450,7 +445,7 @@ enum err json_parse(struct str text, const struct json_limits *limits, struct js
         *ret_root = p.root;
         return ERR_OK;
     }
-    json_free(p.root);
+    json_tree_free(p.tree);
     if (p.what == out_of_memory)
         return ERR_NO_MEMORY;
     if (reterr)

@@ -12,21 +12,25 @@ NODISCARD bool json_number_value(struct str number, double *ret);
 /* The shortest of three forms that reads back as the same double. */
 struct str json_number_text(double value, char out[JSON_NUMBER_TEXT_BYTES]);
 
-/* All texts of a tree, in one buffer. */
-struct json_texts {
-    size_t bytes; /* in use; cleansed in the end */
-    char text[];
-};
+/* A document in the making, and then its tree. */
+struct json_tree;
 
-/* Values for a tree; texts and names are borrowed from its json_texts, with a NUL behind them.
- * NULL: no memory. */
+/* Until json_tree_end() the calling thread makes values in this tree, the root first. text_bytes:
+ * for all texts and names, which the reader writes and the tree's values borrow, with a NUL behind
+ * each. NULL: no memory. */
+NODISCARD struct json_tree *json_tree_begin(size_t text_bytes);
+char *json_tree_texts(struct json_tree *tree);
+/* text_bytes: how many are to be cleansed in the end. */
+void json_tree_end(struct json_tree *tree, size_t text_bytes);
+/* Accepts NULL. Takes the values, too; json_free() does the same by the root. */
+void json_tree_free(struct json_tree *tree);
+
+/* NULL: no memory. */
 NODISCARD struct json *json_make_null(void);
 NODISCARD struct json *json_make_bool(bool value);
 NODISCARD struct json *json_make_number(double value);
 NODISCARD struct json *json_make_string(const char *text);
 NODISCARD struct json *json_make_container(bool is_object);
-/* As the last of the container's children; name NULL: the container is an array. False: no memory;
- * the value then is the caller's. */
+/* As the last of the container's children; name NULL: the container is an array. False: no memory.
+ */
 NODISCARD bool json_add(struct json *container, const char *name, struct json *value);
-/* The root owns the texts; json_free() takes both. */
-void json_own_texts(struct json *root, struct json_texts *texts);

@@ -1,15 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Trees of documents that the reader has judged, held by cJSON: struct json is a cJSON item under
- * another name. Strings and names are references into one buffer, which the root owns by the one
- * member that it has no other use for: its name. Recursion here is as deep as JSON_DEPTH_CEILING.
- */
+ * another name. Items come from blocks of their document, the first of which has the strings and
+ * names behind it: most documents are one allocation, and nothing of them is freed by itself.
+ * Recursion here is as deep as JSON_DEPTH_CEILING. */
 #include "base/json.h"
 
 #include <cJSON.h>
+#include <pthread.h>
 
 #include "base/buf.h"
 #include "base/crypto.h"
 #include "base/json_internal.h"
+
+enum { FIRST_ITEMS = 16, BLOCK_ITEMS = 64 };
+
+struct block {
+    struct block *next; /* owned */
+    cJSON items[BLOCK_ITEMS];
+};
+
+struct json_tree {
+    cJSON items[FIRST_ITEMS]; /* items[0] is the root, by which json_free() finds this */
+    cJSON *free;              /* the next item's place */
+    size_t free_count;
+    struct block *blocks; /* owned */
+    size_t text_bytes;    /* in use */
+    char text[];
+};
+
+/* The tree that this thread's reader fills. */
+static _Thread_local struct json_tree *filling;
 
 static const cJSON *item_of(const struct json *value)
 {
@@ -31,7 +51,69 @@ static struct json *made(cJSON *item)
     return (struct json *)(void *)item;
 }
 
+/* ---- cJSON's memory */
+
+static bool add_block(struct json_tree *tree)
+{
+    struct block *block = malloc(sizeof(*block));
+    if (!block)
+        return false;
+    block->next = tree->blocks;
+    tree->blocks = block;
+    tree->free = block->items;
+    tree->free_count = BLOCK_ITEMS;
+    return true;
+}
+
+/* Nothing but items is asked for: all texts are references. */
+static void *take_item(size_t bytes)
+{
+    struct json_tree *tree = filling;
+    if (!tree || bytes != sizeof(cJSON) || (tree->free_count == 0 && !add_block(tree)))
+        return NULL;
+    tree->free_count--;
+    return tree->free++;
+}
+
+/* It ends with its tree. */
+static void leave_item(void *item)
+{
+    (void)item;
+}
+
+static void set_hooks(void)
+{
+    cJSON_Hooks hooks = {.malloc_fn = take_item, .free_fn = leave_item};
+    cJSON_InitHooks(&hooks);
+}
+
 /* ---- for the reader */
+
+struct json_tree *json_tree_begin(size_t text_bytes)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, set_hooks);
+    struct json_tree *tree = malloc(sizeof(*tree) + text_bytes);
+    if (!tree)
+        return NULL;
+    tree->free = tree->items;
+    tree->free_count = FIRST_ITEMS;
+    tree->blocks = NULL;
+    tree->text_bytes = 0;
+    filling = tree;
+    return tree;
+}
+
+char *json_tree_texts(struct json_tree *tree)
+{
+    return tree->text;
+}
+
+void json_tree_end(struct json_tree *tree, size_t text_bytes)
+{
+    tree->text_bytes = text_bytes;
+    filling = NULL;
+}
 
 struct json *json_make_null(void)
 {
@@ -65,20 +147,22 @@ bool json_add(struct json *container, const char *name, struct json *value)
     return cJSON_AddItemToObjectCS(own_item(container), name, own_item(value));
 }
 
-/* cJSON frees a name that is not marked as a constant. */
-void json_own_texts(struct json *root, struct json_texts *texts)
+void json_tree_free(struct json_tree *tree)
 {
-    own_item(root)->string = (char *)texts;
+    if (!tree)
+        return;
+    for (struct block *block = tree->blocks; block;) {
+        struct block *next = block->next;
+        free(block);
+        block = next;
+    }
+    crypto_cleanse(tree->text, tree->text_bytes);
+    free(tree);
 }
 
 void json_free(struct json *root)
 {
-    if (!root)
-        return;
-    struct json_texts *texts = (struct json_texts *)(void *)own_item(root)->string;
-    if (texts)
-        crypto_cleanse(texts->text, texts->bytes);
-    cJSON_Delete(own_item(root));
+    json_tree_free((struct json_tree *)(void *)root);
 }
 
 /* ---- reading */
@@ -99,7 +183,11 @@ enum json_type json_type(const struct json *value)
 
 const struct json *json_member(const struct json *object, const char *name)
 {
-    return json_of(cJSON_GetObjectItemCaseSensitive(item_of(object), name));
+    const cJSON *child = cJSON_IsObject(item_of(object)) ? item_of(object)->child : NULL;
+    /* Most names of a token have three letters: their first tells most of them apart. */
+    while (child && (child->string[0] != name[0] || strcmp(child->string, name) != 0))
+        child = child->next;
+    return json_of(child);
 }
 
 struct str json_string(const struct json *value)
