@@ -143,8 +143,12 @@ BFF_DRAIN_TIMEOUT_S: {{ .Values.drain.timeoutSeconds }}
 {{- $own := merge (include "bff.ownConfig" . | fromYaml) (include "bff.drain" . | fromYaml) }}
 {{- range $key := keys .Values.config }}{{ if hasKey $own $key }}
 {{- fail (printf "config.%s is set by the chart (secretKeys, drain, operator, workers, vendorCallsPerSecond)" $key) }}{{ end }}{{ end }}
-{{- range .Values.extraEnv }}{{ if hasKey $own .name }}
+{{- range .Values.extraEnv }}{{ if or (hasKey $own .name) (eq .name "BFF_CONFIG") }}
 {{- fail (printf "extraEnv: %s is set by the chart (secretKeys, drain, operator, workers, vendorCallsPerSecond)" .name) }}{{ end }}{{ end }}
+{{- range .Values.extraArgs }}
+{{- $key := first (splitList "=" .) | trimPrefix "--" | upper | replace "-" "_" | printf "BFF_%s" }}
+{{- if or (hasKey $own $key) (eq $key "BFF_CONFIG") }}
+{{- fail (printf "extraArgs: %s is set by the chart (secretKeys, drain, operator, workers, vendorCallsPerSecond)" .) }}{{ end }}{{ end }}
 {{- range $key := list "BFF_CLIENT_SECRET" "BFF_ADMIN_CLIENT_SECRET" }}{{ if hasKey $.Values.config $key }}
 {{- fail (printf "config.%s would be readable in a ConfigMap: put it into the Secret" $key) }}{{ end }}{{ end }}
 {{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.egressTo) }}
