@@ -13,10 +13,12 @@
 #include <openssl/x509v3.h>
 
 #include "base/crypto.h"
+#include "base/crypto_certificate.h"
+#include "base/crypto_internal.h"
 #include "base/secret.h"
 #include "base/wipe.h"
 
-enum { RSA_BITS_MIN = 2048, RSA_EXPONENT_MIN = 65537, SUBJECT_BYTES = 256 };
+enum { RSA_BITS_MIN = 2048, RSA_EXPONENT_MIN = 65537 };
 
 struct client_identity {
     atomic_uint owners;
@@ -28,7 +30,7 @@ struct client_identity {
     X509 *certificate;      /* owned; NULL: none */
     STACK_OF(X509) * chain; /* owned; those behind it */
     int64_t expires_s;
-    char subject[SUBJECT_BYTES];
+    char subject[CERTIFICATE_NAME_BYTES];
 };
 
 static void free_key(EVP_PKEY **key)
@@ -160,22 +162,11 @@ static bool read_chain(struct client_identity *c, BIO *in)
     return good || crypto_refuse(!in || !c->chain);
 }
 
-/* OpenSSL compares calendars; that there is none in the C library for UTC text is its own story. */
-static int64_t seconds_of(const ASN1_TIME *time)
-{
-    ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
-    int days = 0, seconds = 0;
-    const bool good = epoch && ASN1_TIME_diff(&days, &seconds, epoch, time) == 1;
-
-    ASN1_TIME_free(epoch);
-    return good ? (int64_t)days * 86400 + seconds : 0;
-}
-
 static void take_expiry(struct client_identity *c)
 {
-    c->expires_s = seconds_of(X509_get0_notAfter(c->certificate));
+    c->expires_s = x509_time_s(X509_get0_notAfter(c->certificate));
     for (int i = 0; i < sk_X509_num(c->chain); i++) {
-        const int64_t end_s = seconds_of(X509_get0_notAfter(sk_X509_value(c->chain, i)));
+        const int64_t end_s = x509_time_s(X509_get0_notAfter(sk_X509_value(c->chain, i)));
         c->expires_s = end_s < c->expires_s ? end_s : c->expires_s;
     }
 }
@@ -192,7 +183,7 @@ static enum err judge_period(const struct client_identity *c, int64_t now_s,
                        "the certificate, or one of its chain, expired %lld days ago: give one that "
                        "is in force",
                        (long long)((now_s - c->expires_s) / 86400));
-    if (seconds_of(X509_get0_notBefore(c->certificate)) > now_s + NOT_BEFORE_LEEWAY_S)
+    if (x509_time_s(X509_get0_notBefore(c->certificate)) > now_s + NOT_BEFORE_LEEWAY_S)
         return err_set(&reterr->text, ERR_INTERNAL,
                        "the certificate is not in force yet: look at its date and this clock");
     return ERR_OK;
@@ -235,17 +226,6 @@ static enum err judge_certificate(const struct client_identity *c, int64_t now_s
     return ERR_OK;
 }
 
-static void take_subject(struct client_identity *c)
-{
-    AUTO(free_bio) BIO *out = BIO_new(BIO_s_mem());
-
-    if (out &&
-        X509_NAME_print_ex(out, X509_get_subject_name(c->certificate), 0, XN_FLAG_RFC2253) >= 0) {
-        const int n = BIO_read(out, c->subject, SUBJECT_BYTES - 1);
-        c->subject[n > 0 ? n : 0] = '\0';
-    }
-}
-
 static enum err take_certificate(struct client_identity *c, struct str pem, int64_t now_s,
                                  struct client_identity_problem *reterr)
 {
@@ -259,7 +239,7 @@ static enum err take_certificate(struct client_identity *c, struct str pem, int6
         return refuse(reterr, CLIENT_CERTIFICATE,
                       "the file must hold PEM certificates and nothing damaged");
     take_expiry(c);
-    take_subject(c);
+    x509_name_text(X509_get_subject_name(c->certificate), c->subject, sizeof(c->subject));
     return judge_certificate(c, now_s, reterr);
 }
 

@@ -3,7 +3,17 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <openssl/x509.h>
 
 /* Called by crypto_init() and crypto_finish(). */
 bool crypto_curves_init(void);
 void crypto_curves_finish(void);
+
+/* ---- crypto_certificate.c */
+/* As RFC 2253 has it; cut to what fits, "" for want of memory. */
+void x509_name_text(const X509_NAME *name, char *to, size_t room);
+/* Unix seconds; 0: it cannot be read. */
+int64_t x509_time_s(const ASN1_TIME *time);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "base/crypto_certificate.h"
 #include "base/json.h"
 #include "commands/findings.h"
 #include "commands/load.h"
@@ -169,6 +170,27 @@ static void examine_clock(struct doctor *d, const struct call_answer *answer)
         good(&d->findings, "clock", "within %d s of the identity API", CLOCK_DRIFT_WARN_S);
 }
 
+static void note_expiry(struct doctor *d, const char *what, int64_t expires_s, const char *text)
+{
+    const int64_t left_days = (expires_s - clock_wall_s()) / SECONDS_A_DAY;
+
+    (left_days < CERTIFICATE_WARN_DAYS ? note : good)(
+        &d->findings, what, "%s: expires in %lld days", text, (long long)left_days);
+}
+
+/* That it is trusted and for this host, the handshake has shown. */
+static void report_certificate(struct doctor *d, const char *pem)
+{
+    struct certificate_facts facts;
+    char text[2 * CERTIFICATE_NAME_BYTES + 64];
+
+    if (!pem || !certificate_read(str_of(pem), &facts))
+        return;
+    (void)snprintf(text, sizeof(text), "certificate of %s, issued by %s", facts.subject,
+                   facts.issuer);
+    note_expiry(d, "tls", facts.expires_s, text);
+}
+
 static bool is_configured(const struct config *config, const char *issuer)
 {
     for (size_t i = 0; i < config->issuer_count; i++) {
@@ -209,6 +231,7 @@ static void read_discovery(struct doctor *d, const struct call_answer *answer)
     }
     d->reachable = true;
     good(&d->findings, what, "%s answers", d->config->upstream_url);
+    report_certificate(d, answer->certificate);
     examine_clock(d, answer);
     if (answer->status != 200) {
         bad(&d->findings, "discovery", "status %d", answer->status);
@@ -295,13 +318,9 @@ static void examine_certificate(struct doctor *d)
 {
     const struct client_identity *identity = d->resources->identity;
     const int64_t expires_s = identity ? client_identity_expires_s(identity) : 0;
-    const int64_t left_days = (expires_s - clock_wall_s()) / SECONDS_A_DAY;
 
-    if (expires_s == 0)
-        return;
-    (left_days < CERTIFICATE_WARN_DAYS ? note : good)(
-        &d->findings, "cert", "%s: expires in %lld days", client_identity_subject(identity),
-        (long long)left_days);
+    if (expires_s != 0)
+        note_expiry(d, "cert", expires_s, client_identity_subject(identity));
 }
 
 static void report_secret(struct doctor *d, const char *key, const char *secret)
@@ -403,6 +422,7 @@ static bool prepare(struct doctor *d, struct err_text *reterr)
         .http2 = d->config->upstream_http2,
         .connect_timeout_ms = d->config->upstream_connect_timeout_ms,
         .connections_max = DOCTOR_CONNECTIONS_MAX,
+        .wants_certificate = true,
         .user_agent = "biometrics-bff/" BFF_VERSION " doctor",
     };
 

@@ -378,6 +378,7 @@ static bool copy_options(struct http_client *c, const struct http_client_options
     c->allow_http = o->allow_http;
     c->http2 = o->http2;
     c->keeps_no_request = o->keeps_no_request;
+    c->wants_certificate = o->wants_certificate;
     c->connect_timeout_ms = o->connect_timeout_ms;
     c->connections_max = o->connections_max > 0 ? o->connections_max : 1;
     c->active_max = c->connections_max * (c->http2 ? STREAMS_MAX : 1);

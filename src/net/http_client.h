@@ -32,6 +32,7 @@ struct http_client_options {
      * libcurl 8.10 on keeps the last request) is used for one call only. Memory is overwritten when
      * it is freed where wipe_on_this_thread() was called. */
     bool keeps_no_request;
+    bool wants_certificate;     /* answers say what the server showed */
     int64_t connect_timeout_ms; /* TCP and TLS together; and what a name may take before */
     /* To one host. HTTP/1.1 carries one call on each, HTTP/2 many; further calls wait inside their
      * deadline. */
@@ -84,8 +85,11 @@ struct call_answer {
     struct str content_type; /* lower-cased media type without parameters; ptr NULL when absent */
     bool charset_ok;         /* no charset parameter, or utf-8 */
     int retry_after_s;       /* -1: none; clamped to 0..60; dates are understood */
-    const char *date;        /* the Date field, borrowed; NULL or "": none of 29 characters */
-    const char *reason;      /* for our log: literal or borrowed until the callback returns */
+    /* PEM of the server's certificate, borrowed until the callback returns; NULL: not wanted, no
+     * TLS, or the connection is not new. */
+    const char *certificate;
+    const char *date;   /* the Date field, borrowed; NULL or "": none of 29 characters */
+    const char *reason; /* for our log: literal or borrowed until the callback returns */
 };
 
 typedef void call_done_fn(void *arg, const struct call_answer *answer);

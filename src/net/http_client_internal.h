@@ -86,7 +86,7 @@ struct http_client {
     const struct trust *trust;
     const struct client_identity *identity; /* NULL: none */
     char *user_agent;                       /* owned */
-    bool allow_http, http2, keeps_no_request;
+    bool allow_http, http2, keeps_no_request, wants_certificate;
     int64_t connect_timeout_ms;
     unsigned connections_max; /* of libcurl, to one host */
     unsigned active_max;      /* calls that libcurl has at a time */
@@ -123,7 +123,7 @@ struct http_client {
     unsigned steps;      /* in the turn */
     uint64_t steps_turn; /* of the loop */
     size_t answer_bytes; /* taken, that do not make a step yet */
-    bool in_event; /* of a socket: more of them may follow in the turn */
+    bool in_event;       /* of a socket: more of them may follow in the turn */
     struct deferred admission;
 
     struct client_socket *sockets;

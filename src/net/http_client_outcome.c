@@ -52,6 +52,23 @@ static const char *reason_of_failure(const struct call *call, CURLcode code)
     return call->text[0] ? call->text : curl_easy_strerror(code);
 }
 
+/* Of the list of texts that libcurl has of the first certificate. */
+static const char *certificate_of(const struct call *call)
+{
+    static const char PEM[] = "Cert:";
+    struct curl_certinfo *info = NULL;
+
+    if (!call->client->wants_certificate ||
+        curl_easy_getinfo(call->easy, CURLINFO_CERTINFO, &info) != CURLE_OK || !info ||
+        info->num_of_certs == 0)
+        return NULL;
+    for (const struct curl_slist *text = info->certinfo[0]; text; text = text->next) {
+        if (strncmp(text->data, PEM, strlen(PEM)) == 0)
+            return text->data + strlen(PEM);
+    }
+    return NULL;
+}
+
 struct call_answer call_outcome(struct call *call, int curl_code)
 {
     const CURLcode code = (CURLcode)curl_code;
@@ -60,6 +77,7 @@ struct call_answer call_outcome(struct call *call, int curl_code)
         .charset_ok = call->head.charset_ok,
         .retry_after_s = call->head.retry_after_s,
         .date = call->head.date,
+        .certificate = certificate_of(call),
     };
     long status = 0;
 

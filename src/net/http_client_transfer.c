@@ -235,6 +235,7 @@ static bool set_tls_options(CURL *easy, const struct http_client *c)
     SET(CURLOPT_CAPATH, NULL);
     SET(CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
     SET(CURLOPT_SSL_CTX_DATA, (void *)c);
+    SET(CURLOPT_CERTINFO, c->wants_certificate ? 1L : 0L);
     return true;
 }
 

@@ -10,6 +10,7 @@ import pytest
 from harness import jose
 from harness.command import run
 from harness.hostile import Reply
+from harness.tls import Authority
 from harness.waiting import until
 
 GOOD = {"BFF_UPSTREAM_URL": "https://127.0.0.1:9", "BFF_ISSUERS": "https://issuer.test",
@@ -206,6 +207,16 @@ def test_doctor_names_wrong_credentials(emulator):
     assert done.status == 1
     assert ["FAIL", "token"] in findings(done)
     assert ["ok", "keys"] in findings(done)
+
+
+def test_doctor_says_whose_the_vendors_certificate_is_and_when_it_ends(start_hostile, tmp_path):
+    authority = Authority(tmp_path, "vendors-ca")
+    for days, verdict in ((15, "ok"), (5, "note")):
+        upstream = start_hostile(authority=authority, certificate=authority.issue(days=days))
+        done = run("doctor", env=upstream.config())
+        line, = (line for line in done.out.splitlines() if "certificate of" in line)
+        assert re.fullmatch(rf"{verdict} +tls +certificate of CN=127.0.0.1, issued by CN=vendors-ca: "
+                            rf"expires in ({days}|{days - 1}) days", line)
 
 
 def test_doctor_names_a_certificate_that_is_not_trusted(emulator, start_hostile):

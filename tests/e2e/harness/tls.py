@@ -47,9 +47,9 @@ class Authority:
         self.ca_file = directory / f"{name}.pem"
         self.ca_file.write_bytes(_pem(certificate))
 
-    def issue(self, host="127.0.0.1", expired=False, not_yet=False, self_signed=False, chain=()):
+    def issue(self, host="127.0.0.1", expired=False, not_yet=False, self_signed=False, chain=(), days=30):
         """(certificate file, key file) for a host name or address. chain: authorities whose certificates
-        go into the file, too."""
+        go into the file, too. days: of its life that are left."""
         key = ec.generate_private_key(ec.SECP256R1())
         try:
             names = [x509.IPAddress(ipaddress.ip_address(host))]
@@ -57,7 +57,7 @@ class Authority:
             names = [x509.DNSName(host)]
         now = datetime.datetime.utcnow()
         signing_key, signer = (key, _name(host)) if self_signed else (self._key, self._name)
-        certificate = (_builder(_name(host), signer, key.public_key(), now + (-_DAY if expired else 30 * _DAY),
+        certificate = (_builder(_name(host), signer, key.public_key(), now + (-1 if expired else days) * _DAY,
                                 now + _DAY if not_yet else None)
                        .add_extension(x509.SubjectAlternativeName(names), critical=False)
                        .sign(signing_key, hashes.SHA256()))
