@@ -280,7 +280,8 @@ static void renew_later(struct token_slot *t, int64_t now_ms)
 
 void token_slot_alarm(struct token_slot *t, uint64_t generation, enum token_alarm alarm)
 {
-    const int64_t now_ms = now_of(t);
+    /* "No sooner than" counts from here: the turn may have begun before the vendor said it. */
+    const int64_t now_ms = loop_update_now(t->keeper->loop);
 
     log_alarm(t, alarm, now_ms);
     if (alarm == TOKEN_ALARM_403 && generation == t->generation && generation != t->forbidden)
