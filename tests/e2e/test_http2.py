@@ -75,7 +75,9 @@ def test_calls_beyond_the_streams_that_the_vendor_allows_wait_and_are_answered(b
 @row("FU24")
 def test_connections_that_the_vendor_ends_lose_no_call(bff, front):
     nginx = front(keepalive_requests=7)
-    service = quick(bff, nginx)
+    # An end after every seventh call breaks more calls than the budget for repeats is meant for; how many share
+    # the connection that ends is a matter of the machine.
+    service = quick(bff, nginx, BFF_UPSTREAM_REPEATS_PERCENT="100")
     answers = at_once(16, lambda number: [start(service, 100 * number + n).status for n in range(12)])
     assert answers == [[200] * 12] * 16
     assert len(nginx.requests("/start")) == 16 * 12

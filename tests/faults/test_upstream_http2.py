@@ -144,7 +144,7 @@ def test_a_flood_of_frames_ends_with_its_connection_or_the_deadline(stage, flood
 
 @row("FU24")
 def test_a_stream_that_stalls_holds_up_nothing_beside_it(stage):
-    service = stage.other("one-connection", BFF_REQUEST_TIMEOUT_MS="1500", BFF_WORKERS="1",
+    service = stage.other("one-connection", BFF_REQUEST_TIMEOUT_MS="4000", BFF_WORKERS="1",
                           BFF_UPSTREAM_MAX_CONNECTIONS="1")
     stage.vendor.on("start", H2Reply(document={"challenge": "c"}, stall=True))
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
