@@ -105,9 +105,9 @@ bool metrics_start(void)
     struct registry *r = &metrics_registry;
     (void)pthread_mutex_lock(&r->lock);
     metrics_describe();
-    r->started = true;
+    r->started = metrics_make_texts();
     (void)pthread_mutex_unlock(&r->lock);
-    if (!metrics_thread_join())
+    if (!r->started || !metrics_thread_join())
         return false;
     for (unsigned m = 0; m < METRIC_COUNT; m++)
         show_counter((enum metric)m);
@@ -126,6 +126,7 @@ void metrics_stop(void)
     r->started = false;
     r->scraped_count = 0;
     memset(r->descs, 0, sizeof(r->descs));
+    buf_finish(&r->texts.heads);
     (void)pthread_mutex_unlock(&r->lock);
     own_table = NULL;
 }

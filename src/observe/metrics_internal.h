@@ -13,6 +13,7 @@ enum {
     SERIES_WORDS = METRIC_BUCKETS + 2, /* a histogram: its buckets, +Inf, the sum */
     SECONDS_WORD = SERIES_WORDS - 1,   /* the sum; also the value of a maximum */
     SCRAPED_MAX = 32,
+    BOUND_BYTES = 24,
 };
 
 struct metric_label {
@@ -50,6 +51,16 @@ struct scraped {
     void *arg; /* borrowed for ever */
 };
 
+/* What every scrape says alike, made once. */
+struct metric_texts {
+    struct buf heads; /* "# HELP ..." and "# TYPE ..." of all metrics */
+    size_t head_at[METRIC_COUNT + 1];
+    struct bound_text {
+        char text[BOUND_BYTES]; /* what follows `le="` on a bucket's line, up to its count */
+        size_t len;
+    } bounds[2][METRIC_BUCKETS + 1]; /* of METRIC_HISTOGRAM and METRIC_HISTOGRAM_FINE */
+};
+
 struct registry {
     pthread_mutex_t lock; /* guards the list of tables and the scraped ones, never the counting */
     bool started;
@@ -57,6 +68,8 @@ struct registry {
     size_t scraped_count;
     struct scraped scraped[SCRAPED_MAX];
     struct metric_desc descs[METRIC_COUNT];
+    struct metric_texts texts;
+    atomic_size_t last_bytes; /* of the last exposition */
 };
 
 extern struct registry metrics_registry;
@@ -84,3 +97,5 @@ static inline size_t series_label_index(uint64_t key, size_t label)
 
 /* Fills the descriptions from METRIC_TABLE at first use; the lock is held. */
 void metrics_describe(void);
+/* Makes the texts from the descriptions at first use; the lock is held. False: out of memory. */
+NODISCARD bool metrics_make_texts(void);

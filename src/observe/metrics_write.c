@@ -106,12 +106,61 @@ static void merge(struct samples *s)
     s->count = kept;
 }
 
+enum {
+    DECIMALS_MAX = 9, /* nobody measures less than a nanosecond */
+    NUMBER_BYTES = 24,
+};
+/* A double tells 15 digits apart: nine decimals up to here, fewer up to there. */
+static const uint64_t WHOLE_MAX_IN_FULL = 1000000;
+static const double WHOLE_MAX = 1e15;
+
+/* The digits of value end before `end`; where they begin. */
+static char *digits_before(char *end, uint64_t value)
+{
+    do {
+        *--end = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    return end;
+}
+
+/* Positive, below WHOLE_MAX: printf() would take ten times as long. */
+static void write_decimal(struct buf *out, double value)
+{
+    uint64_t whole = (uint64_t)value;
+    uint64_t scale = 1000000000;
+    size_t decimals = DECIMALS_MAX;
+    for (uint64_t most = WHOLE_MAX_IN_FULL; whole >= most; most *= 10) {
+        scale /= 10;
+        decimals--;
+    }
+    uint64_t part = (uint64_t)((value - (double)whole) * (double)scale + 0.5);
+    if (part >= scale) {
+        part -= scale;
+        whole++;
+    }
+    buf_append_u64(out, whole);
+    if (part == 0)
+        return;
+    char text[NUMBER_BYTES];
+    char *begin = digits_before(text + sizeof(text), part + scale); /* the zeros in front, too */
+    *begin = '.';
+    size_t len = decimals + 1;
+    while (begin[len - 1] == '0')
+        len--;
+    buf_append(out, (struct str){begin, len});
+}
+
 static void write_number(struct buf *out, double value)
 {
     if (isnan(value))
         buf_append_z(out, "NaN");
     else if (isinf(value))
         buf_append_z(out, value > 0 ? "+Inf" : "-Inf");
+    else if (value == 0)
+        buf_append_byte(out, '0');
+    else if (value >= 0.000001 && value < WHOLE_MAX)
+        write_decimal(out, value);
     else
         buf_printf(out, "%.15g", value);
 }
@@ -133,98 +182,151 @@ static void write_escaped(struct buf *out, struct str text, bool quoted)
     }
 }
 
-static void write_label(struct buf *out, bool *first, struct str name, struct str value)
-{
-    buf_append_byte(out, *first ? '{' : ',');
-    *first = false;
-    buf_append(out, name);
-    buf_append_z(out, "=\"");
-    write_escaped(out, value, true);
-    buf_append_byte(out, '"');
-}
-
-/* name_suffix{labels, without the brace that ends them. True: there is no label and no brace. */
-static bool write_series_start(struct buf *out, uint64_t key, const char *suffix)
+/* {label="value",...: without the brace that ends them; nothing where there is no label. */
+static void write_labels(struct buf *out, uint64_t key)
 {
     const struct metric_desc *desc = &metrics_registry.descs[series_metric(key)];
-    bool first = true;
-    buf_append_z(out, desc->name);
-    buf_append_z(out, suffix);
     for (size_t i = 0; i < desc->label_count; i++) {
         const struct metric_label *label = &desc->labels[i];
         const size_t index = series_label_index(key, i);
         const bool known = label->values && index < label->count;
-        write_label(out, &first, label->name, known ? str_of(label->values[index]) : STR("_OTHER"));
+        buf_append_byte(out, i == 0 ? '{' : ',');
+        buf_append(out, label->name);
+        buf_append(out, STR("=\""));
+        write_escaped(out, known ? str_of(label->values[index]) : STR("_OTHER"), true);
+        buf_append_byte(out, '"');
     }
-    return first;
 }
 
-static void write_series_name(struct buf *out, uint64_t key, const char *suffix)
-{
-    const bool bare = write_series_start(out, key, suffix);
-    buf_append_z(out, bare ? " " : "} ");
-}
-
-/* The bounds of both kinds as text, made once for a scrape. */
-enum { BOUND_BYTES = 16, SERIES_START_MAX = 8192 };
-struct bounds {
-    const double *values;
-    char texts[METRIC_BUCKETS + 1][BOUND_BYTES];
-};
 struct printer {
     struct buf *out;
-    struct buf scratch; /* what the lines of one series begin with */
-    struct bounds bounds[2];
+    struct buf labels; /* of the series at hand */
+    struct buf bucket; /* what the lines of its buckets begin with */
 };
 
-static void fill_bounds(struct bounds *b, const double *values)
+enum { SERIES_START_MAX = 8192, HEADS_BYTES_MAX = 64 * 1024, COUNT_DIGITS_MAX = 20 };
+
+/* name_suffix{labels} and the space before the value. */
+static void write_series_name(struct printer *p, struct str name, struct str suffix)
 {
-    b->values = values;
-    for (size_t i = 0; i < METRIC_BUCKETS; i++)
-        (void)snprintf(b->texts[i], sizeof(b->texts[i]), "%g", values[i]);
-    memcpy(b->texts[METRIC_BUCKETS], "+Inf", sizeof("+Inf"));
+    buf_append(p->out, name);
+    buf_append(p->out, suffix);
+    buf_append(p->out, buf_str(&p->labels));
+    buf_append(p->out, p->labels.len > 0 ? STR("} ") : STR(" "));
 }
 
-static void write_buckets(struct printer *p, const struct sample *s)
+/* Most of a scrape is such lines: one look at the room, and plain copies. */
+static void write_bucket(struct printer *p, const struct bound_text *bound, struct str count)
 {
-    const double *values = metrics_registry.descs[series_metric(s->key)].bounds;
-    const struct bounds *bounds = &p->bounds[p->bounds[0].values == values ? 0 : 1];
+    const struct str start = buf_str(&p->bucket);
+    const size_t bytes = start.len + bound->len + count.len + 1;
+    char *to = buf_room(p->out, bytes);
+    if (!to || start.len == 0)
+        return;
+    memcpy(to, start.ptr, start.len);
+    to += start.len;
+    memcpy(to, bound->text, bound->len);
+    to += bound->len;
+    memcpy(to, count.ptr, count.len);
+    to[count.len] = '\n';
+    buf_added(p->out, bytes);
+}
+
+static void write_histogram(struct printer *p, const struct sample *s,
+                            const struct metric_desc *desc)
+{
+    const struct bound_text *bounds =
+        metrics_registry.texts.bounds[desc->kind == METRIC_HISTOGRAM_FINE ? 1 : 0];
+    const struct str name = str_of(desc->name);
+    char digits[COUNT_DIGITS_MAX];
+    struct str text = {0};
     uint64_t count = 0;
-    buf_reset(&p->scratch);
-    buf_append_z(&p->scratch,
-                 write_series_start(&p->scratch, s->key, "_bucket") ? "{le=\"" : ",le=\"");
+    buf_reset(&p->bucket);
+    buf_append(&p->bucket, name);
+    buf_append(&p->bucket, STR("_bucket"));
+    buf_append(&p->bucket, buf_str(&p->labels));
+    buf_append(&p->bucket, p->labels.len > 0 ? STR(",le=\"") : STR("{le=\""));
     for (size_t i = 0; i <= METRIC_BUCKETS; i++) {
-        count += s->counts[i];
-        buf_append(p->out, buf_str(&p->scratch));
-        buf_append_z(p->out, bounds->texts[i]);
-        buf_append(p->out, STR("\"} "));
-        buf_append_u64(p->out, count);
-        buf_append_byte(p->out, '\n');
+        if (i == 0 || s->counts[i] > 0) {
+            count += s->counts[i];
+            text.ptr = digits_before(digits + sizeof(digits), count);
+            text.len = (size_t)(digits + sizeof(digits) - text.ptr);
+        }
+        write_bucket(p, &bounds[i], text);
     }
-    write_series_name(p->out, s->key, "_sum");
+    write_series_name(p, name, STR("_sum"));
     write_number(p->out, s->value);
     buf_append_byte(p->out, '\n');
-    write_series_name(p->out, s->key, "_count");
-    buf_append_u64(p->out, count);
+    write_series_name(p, name, STR("_count"));
+    buf_append(p->out, text);
     buf_append_byte(p->out, '\n');
 }
 
-static void write_sample(struct printer *p, const struct sample *s, enum metric_kind kind)
+static void write_sample(struct printer *p, const struct sample *s, const struct metric_desc *desc)
 {
     struct buf *out = p->out;
-    if (kind == METRIC_HISTOGRAM || kind == METRIC_HISTOGRAM_FINE) {
-        write_buckets(p, s);
+    buf_reset(&p->labels);
+    write_labels(&p->labels, s->key);
+    if (desc->kind == METRIC_HISTOGRAM || desc->kind == METRIC_HISTOGRAM_FINE) {
+        write_histogram(p, s, desc);
         return;
     }
-    write_series_name(out, s->key, "");
-    if (s->is_scraped || kind == METRIC_MAX)
+    write_series_name(p, str_of(desc->name), STR(""));
+    if (s->is_scraped || desc->kind == METRIC_MAX)
         write_number(out, s->value);
-    else if (kind == METRIC_GAUGE)
+    else if (desc->kind == METRIC_GAUGE)
         buf_append_i64(out, (int64_t)s->counts[0]);
     else
         buf_append_u64(out, s->counts[0]);
     buf_append_byte(out, '\n');
 }
+
+/* Writes the family of m from the samples at *at on and moves *at behind it. */
+static void write_family(struct printer *p, enum metric m, const struct samples *s, size_t *at)
+{
+    const struct metric_texts *texts = &metrics_registry.texts;
+    const struct metric_desc *desc = &metrics_registry.descs[m];
+    const bool touched = *at < s->count && series_metric(s->items[*at].key) == m;
+    const bool always = desc->kind == METRIC_COUNTER && desc->label_count == 0;
+    if (!touched && !always)
+        return;
+    buf_append(p->out, (struct str){texts->heads.ptr + texts->head_at[m],
+                                    texts->head_at[m + 1] - texts->head_at[m]});
+    if (!touched) {
+        buf_append_z(p->out, desc->name);
+        buf_append(p->out, STR(" 0\n"));
+    }
+    for (; *at < s->count && series_metric(s->items[*at].key) == m; (*at)++)
+        write_sample(p, &s->items[*at], desc);
+}
+
+/* A buffer that grows is copied and wiped at each step: it is made as large as the last one was. */
+static void make_room(struct buf *out)
+{
+    const size_t bytes = atomic_load_explicit(&metrics_registry.last_bytes, memory_order_relaxed);
+    const size_t wanted = bytes + bytes / 16; /* counts gain digits */
+    if (bytes > 0 && wanted <= out->max - out->len)
+        (void)!buf_room(out, wanted);
+}
+
+static void write_families(struct buf *out, const struct samples *samples)
+{
+    struct printer p = {.out = out};
+    size_t at = 0;
+    buf_init(&p.labels, SERIES_START_MAX);
+    buf_init(&p.bucket, SERIES_START_MAX);
+    make_room(out);
+    const size_t before = out->len;
+    for (unsigned m = 0; m < METRIC_COUNT; m++)
+        write_family(&p, (enum metric)m, samples, &at);
+    atomic_store_explicit(&metrics_registry.last_bytes, out->len - before, memory_order_relaxed);
+    if (!buf_ok(&p.labels) || !buf_ok(&p.bucket))
+        out->state = buf_ok(&p.labels) ? p.bucket.state : p.labels.state;
+    buf_finish(&p.labels);
+    buf_finish(&p.bucket);
+}
+
+/* ---- texts */
 
 static void write_head(struct buf *out, const struct metric_desc *desc)
 {
@@ -233,35 +335,40 @@ static void write_head(struct buf *out, const struct metric_desc *desc)
     buf_printf(out, "\n# TYPE %s %s\n", desc->name, kind_names[desc->kind]);
 }
 
-/* Writes the family of m from the samples at *at on and moves *at behind it. */
-static void write_family(struct printer *p, enum metric m, const struct samples *s, size_t *at)
+static void make_bound(struct bound_text *to, double bound)
 {
-    struct buf *out = p->out;
-    const struct metric_desc *desc = &metrics_registry.descs[m];
-    const bool touched = *at < s->count && series_metric(s->items[*at].key) == m;
-    const bool always = desc->kind == METRIC_COUNTER && desc->label_count == 0;
-    if (!touched && !always)
-        return;
-    write_head(out, desc);
-    if (!touched)
-        buf_printf(out, "%s 0\n", desc->name);
-    for (; *at < s->count && series_metric(s->items[*at].key) == m; (*at)++)
-        write_sample(p, &s->items[*at], desc->kind);
+    const int len =
+        snprintf(to->text, sizeof(to->text), isinf(bound) ? "+Inf\"} " : "%g\"} ", bound);
+    to->len = len > 0 ? (size_t)len : 0;
 }
 
-static void write_families(struct buf *out, const struct samples *samples)
+static void make_bounds(struct bound_text to[METRIC_BUCKETS + 1], const double *bounds)
 {
-    struct printer p = {.out = out};
-    size_t at = 0;
-    buf_init(&p.scratch, SERIES_START_MAX);
-    fill_bounds(&p.bounds[0], metrics_registry.descs[M_HTTP_SERVER_DURATION].bounds);
-    fill_bounds(&p.bounds[1], metrics_registry.descs[M_LOOP_LAG].bounds);
-    for (unsigned m = 0; m < METRIC_COUNT; m++)
-        write_family(&p, (enum metric)m, samples, &at);
-    if (!buf_ok(&p.scratch))
-        out->state = p.scratch.state;
-    buf_finish(&p.scratch);
+    for (size_t i = 0; i < METRIC_BUCKETS; i++)
+        make_bound(&to[i], bounds[i]);
+    make_bound(&to[METRIC_BUCKETS], (double)INFINITY);
 }
+
+bool metrics_make_texts(void)
+{
+    struct registry *r = &metrics_registry;
+    struct metric_texts *texts = &r->texts;
+    if (texts->heads.ptr)
+        return true;
+    buf_init(&texts->heads, HEADS_BYTES_MAX);
+    for (size_t m = 0; m < METRIC_COUNT; m++) {
+        write_head(&texts->heads, &r->descs[m]);
+        texts->head_at[m + 1] = texts->heads.len;
+    }
+    make_bounds(texts->bounds[0], r->descs[M_HTTP_SERVER_DURATION].bounds);
+    make_bounds(texts->bounds[1], r->descs[M_LOOP_LAG].bounds);
+    if (buf_ok(&texts->heads))
+        return true;
+    buf_finish(&texts->heads);
+    return false;
+}
+
+/* ---- a scrape */
 
 void metrics_write(struct buf *out)
 {
@@ -269,12 +376,13 @@ void metrics_write(struct buf *out)
     AUTO(samples_finish) struct samples samples = {0};
     (void)pthread_mutex_lock(&r->lock);
     metrics_describe();
+    const bool described = metrics_make_texts();
     const size_t most = slots_max(r);
     samples.items = most > 0 ? malloc(most * sizeof(samples.items[0])) : NULL;
     if (samples.items)
         collect(r, most, &samples);
     (void)pthread_mutex_unlock(&r->lock);
-    if (most > 0 && !samples.items) {
+    if (!described || (most > 0 && !samples.items)) {
         out->state = BUF_NO_MEMORY;
         return;
     }

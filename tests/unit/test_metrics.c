@@ -3,7 +3,9 @@
  * that count while another scrapes, threads that ended, values read at scrape time. */
 #include "unit.h"
 
+#include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 
 #include "base/buf.h"
 #include "observe/metrics.h"
@@ -175,6 +177,62 @@ START_TEST(values_are_read_at_scrape_time)
 }
 END_TEST
 
+START_TEST(numbers_have_at_most_fifteen_digits_and_nine_decimals)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } NUMBERS[] = {
+        {0, "0"},
+        {-0.25, "-0.25"},
+        {0.5, "0.5"},
+        {21.012, "21.012"},
+        {0.000000001, "1e-09"},
+        {0.000001, "0.000001"},
+        {0.050000001, "0.050000001"},
+        {1.0000000004, "1"},
+        {1.9999999996, "2"},
+        {9.9999999996, "10"},
+        {0.1 + 0.2, "0.3"},
+        {999999.999999999, "999999.999999999"},
+        {1000000.1, "1000000.1"},
+        {123456789.123456, "123456789.123456"},
+        {99999999999999.5, "99999999999999.5"},
+        {999999999999999, "999999999999999"},
+        {1764331200.25, "1764331200.25"},
+        {1e15, "1e+15"},
+        {1e300, "1e+300"},
+        {(double)INFINITY, "+Inf"},
+        {-(double)INFINITY, "-Inf"},
+    };
+    double value = 0;
+    metric_on_scrape(M_LOG_DROPPED, 0, read_seven, &value);
+    for (size_t i = 0; i < ARRAY_LEN(NUMBERS); i++) {
+        char line[64];
+        value = NUMBERS[i].value;
+        (void)snprintf(line, sizeof(line), "\nbff_log_dropped_total %s\n", NUMBERS[i].text);
+        ck_assert_has(scrape(), line);
+    }
+}
+END_TEST
+
+START_TEST(a_second_scrape_says_the_same_and_no_more_than_it_may)
+{
+    metric_observe(M_HTTP_CLIENT_DURATION, METRIC_AT(0), 0.5);
+    char *first = strdup(scrape());
+    ck_assert_ptr_nonnull(first);
+    const size_t len = out.len;
+    buf_finish(&out);
+    buf_init(&out, OUT_MAX);
+    ck_assert_str_eq(scrape(), first);
+    buf_finish(&out);
+    buf_init(&out, len - 1);
+    metrics_write(&out);
+    ck_assert_int_eq(out.state, BUF_FULL);
+    free(first);
+}
+END_TEST
+
 static void *count_a_thousand(void *arg)
 {
     bool *joined = arg;
@@ -281,6 +339,8 @@ int main(void)
     tcase_add_test(tests, fine_histograms_have_bounds_of_their_own);
     tcase_add_test(tests, a_maximum_is_the_largest_of_all_threads);
     tcase_add_test(tests, values_are_read_at_scrape_time);
+    tcase_add_test(tests, numbers_have_at_most_fifteen_digits_and_nine_decimals);
+    tcase_add_test(tests, a_second_scrape_says_the_same_and_no_more_than_it_may);
     tcase_add_test(tests, threads_count_while_another_scrapes_and_leave_their_counts);
     tcase_add_test(tests, without_a_start_nothing_counts);
     tcase_add_test(tests, full_table_counts_under_the_catch_all);
