@@ -6,14 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <openssl/x509.h>
-
 /* Called by crypto_init() and crypto_finish(). */
 bool crypto_curves_init(void);
 void crypto_curves_finish(void);
 
-/* ---- crypto_certificate.c */
+/* ---- crypto_certificate.c: OpenSSL's X509_NAME and ASN1_TIME */
+struct X509_name_st;
+struct asn1_string_st;
 /* As RFC 2253 has it; cut to what fits, "" for want of memory. */
-void x509_name_text(const X509_NAME *name, char *to, size_t room);
+void x509_name_text(const struct X509_name_st *name, char *to, size_t room);
 /* Unix seconds; 0: it cannot be read. */
-int64_t x509_time_s(const ASN1_TIME *time);
+int64_t x509_time_s(const struct asn1_string_st *time);

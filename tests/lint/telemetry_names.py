@@ -13,7 +13,7 @@ _UNITS = ("_total", "_seconds", "_bytes", "_fds", "_info", "_requests", "_entrie
           "_connections", "_limit", "_per_second", *SUFFIXES)
 _METRIC_ROW = re.compile(r'X\(\s*M_\w+,\s*"([a-z0-9_]+)"')
 _EVENT_ROW = re.compile(r'X\(\s*"([a-z0-9_.]+)",\s*\w+,\s*\w+,\s*\w+,')
-_LOGGED = re.compile(r'\b(?:LOG|log_write)\(([^;]*?"[^;]*?;)', re.S)
+_LOGGED = re.compile(r'\b(?:LOG|LOG_ANYWAY|log_write)\(([^;]*?"[^;]*?;)', re.S)
 _ACTION = re.compile(r'"([a-z0-9_]+(?:\.[a-z0-9_]+)+)"')
 
 
@@ -46,7 +46,7 @@ def base_name(name, table):
 
 
 def logged_events(text):
-    """What stands for event.action in a source file: the names before the message of each LOG()."""
+    """What stands for event.action in a source file: the names before the message of each LOG() and LOG_ANYWAY()."""
     for call in _LOGGED.findall(text):
         yield from _ACTION.findall(re.split(r"LOG_[SIB](?:TR)?\(|,\s*fields", call)[0])
 

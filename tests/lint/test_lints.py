@@ -69,6 +69,7 @@ class TelemetryNames(unittest.TestCase):
 
     def test_an_event_that_is_logged_and_not_in_the_table_is_found(self):
         self.assertIn("x.y is no event", self.findings(src__api__b_c='LOG(LOG_INFO, "x.y", "Text");\n'))
+        self.assertIn("x.y is no event", self.findings(src__api__b_c='LOG_ANYWAY(LOG_INFO, "x.y", "Text");\n'))
 
     def test_an_event_that_nothing_logs_is_found(self):
         self.assertIn("nothing logs a.b", self.findings(src__api__a_c=""))
