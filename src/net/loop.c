@@ -21,6 +21,7 @@ enum {
     EVENTS_PER_TURN = 64,
     IDLE_HOOKS_MAX = 8,
     PASSES_PER_TURN = 2,
+    WAKE_ATTEMPTS = 3,
 };
 
 struct idle_hook {
@@ -115,8 +116,12 @@ void loop_measure(struct loop *l, enum loop_label label)
 static void wake(struct loop *l)
 {
     const uint64_t one = 1;
-    /* EAGAIN means that the counter is full: the loop is awake anyway. */
-    (void)!write(l->wake_fd, &one, sizeof(one));
+    /* EAGAIN means that the counter is full: the loop is awake anyway. The kernel gives no other
+     * error; were one to come, and the wake-up lost, the loop might sleep for ever. */
+    for (int i = 0; i < WAKE_ATTEMPTS && write(l->wake_fd, &one, sizeof(one)) < 0; i++) {
+        if (errno == EAGAIN)
+            return;
+    }
 }
 
 void loop_stop(struct loop *l)

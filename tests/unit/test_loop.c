@@ -4,11 +4,13 @@
  * turn, idle hooks, a timer that restarts itself for now, how long a turn took. */
 #include "net/loop.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -253,6 +255,33 @@ START_TEST(every_post_of_every_thread_runs_once)
 }
 END_TEST
 
+static unsigned writes_refused;
+
+__attribute__((visibility("default"))) ssize_t write(int fd, const void *bytes, size_t n)
+{
+    if (writes_refused > 0) {
+        writes_refused--;
+        errno = EIO;
+        return -1;
+    }
+    return syscall(SYS_write, fd, bytes, n);
+}
+
+static void stop_post(struct post *p)
+{
+    free(p);
+    loop_stop(loop);
+}
+
+START_TEST(a_wake_up_that_is_refused_is_given_again)
+{
+    writes_refused = 2;
+    loop_post(loop, calloc(1, sizeof(struct post)), stop_post);
+    loop_run(loop);
+    ck_assert_uint_eq(writes_refused, 0);
+}
+END_TEST
+
 /* ---- idle hooks */
 
 static unsigned idle_calls;
@@ -414,6 +443,7 @@ int main(void)
     tcase_add_test(tc, a_watch_without_interest_stays_silent_until_changed_back);
     tcase_add_test(tc, deferred_calls_run_in_order_and_can_be_cancelled);
     tcase_add_test(tc, every_post_of_every_thread_runs_once);
+    tcase_add_test(tc, a_wake_up_that_is_refused_is_given_again);
     tcase_add_test(tc, idle_hooks_bound_the_sleep_and_may_remove_themselves);
     tcase_add_test(tc, what_an_idle_hook_defers_runs_before_the_kernel_is_asked);
     tcase_add_test(tc, a_stop_before_the_run_is_kept);
