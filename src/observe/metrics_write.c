@@ -106,10 +106,9 @@ static void merge(struct samples *s)
     s->count = kept;
 }
 
-enum {
-    DECIMALS_MAX = 9, /* nobody measures less than a nanosecond */
-    NUMBER_BYTES = 24,
-};
+enum { NUMBER_BYTES = 24 };
+/* Nobody measures less than a nanosecond. */
+static const uint64_t NANOSECONDS = 1000000000;
 /* A double tells 15 digits apart: nine decimals up to here, fewer up to there. */
 static const uint64_t WHOLE_MAX_IN_FULL = 1000000;
 static const double WHOLE_MAX = 1e15;
@@ -128,12 +127,9 @@ static char *digits_before(char *end, uint64_t value)
 static void write_decimal(struct buf *out, double value)
 {
     uint64_t whole = (uint64_t)value;
-    uint64_t scale = 1000000000;
-    size_t decimals = DECIMALS_MAX;
-    for (uint64_t most = WHOLE_MAX_IN_FULL; whole >= most; most *= 10) {
+    uint64_t scale = NANOSECONDS;
+    for (uint64_t most = WHOLE_MAX_IN_FULL; whole >= most; most *= 10)
         scale /= 10;
-        decimals--;
-    }
     uint64_t part = (uint64_t)((value - (double)whole) * (double)scale + 0.5);
     if (part >= scale) {
         part -= scale;
@@ -142,13 +138,15 @@ static void write_decimal(struct buf *out, double value)
     buf_append_u64(out, whole);
     if (part == 0)
         return;
+    while (part % 10 == 0) {
+        part /= 10;
+        scale /= 10;
+    }
     char text[NUMBER_BYTES];
-    char *begin = digits_before(text + sizeof(text), part + scale); /* the zeros in front, too */
+    char *end = text + sizeof(text);
+    char *begin = digits_before(end, part + scale); /* so that zeros in front are written */
     *begin = '.';
-    size_t len = decimals + 1;
-    while (begin[len - 1] == '0')
-        len--;
-    buf_append(out, (struct str){begin, len});
+    buf_append(out, (struct str){begin, (size_t)(end - begin)});
 }
 
 static void write_number(struct buf *out, double value)
