@@ -17,7 +17,9 @@ _OUTPUTS = {"-o", "-MF", "-MQ"}
 
 def arguments(command):
     """Those of a compile command that say how to read the source, and the source."""
-    words = shlex.split(command)[1:]
+    words = shlex.split(command)
+    while words and not words[0].startswith("-"):  # the compiler, perhaps behind ccache
+        words = words[1:]
     kept = [word for before, word in zip(["", *words], words)
             if word not in _OUTPUTS | {"-MD", "-c"} and before not in _OUTPUTS]
     return [word for word in kept if not word.startswith("-fdiagnostics-color")]
