@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from faults import results
-from harness import descriptors, image, loop_lag, reports
+from harness import descriptors, image, image_excepted, loop_lag, reports
 from harness.device import Phone
 from harness.emulator import Emulator
 from harness.hostile import Hostile
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(config, items):
     results.select(config, items)
     # First what waits long, so that it is not what everything waits for at the end.
     items.sort(key=lambda item: item.get_closest_marker("waits") is None)
-    image.except_some(items)
+    image_excepted.except_some(items)
 
 
 def pytest_runtest_setup(item):
