@@ -11,7 +11,6 @@
 
 #define KEY_PREFIX "BFF_"
 enum { KEY_PREFIX_BYTES = sizeof(KEY_PREFIX) - 1, KEY_BYTES_MAX = 64 };
-enum { LETTERS_A_SLIP = 4 };
 enum { NOT_EMPTY = false, MAY_BE_EMPTY = true };
 enum { RESTART = false, LIVE = true };
 
@@ -130,24 +129,16 @@ static size_t edit_distance(struct str a, struct str b)
     return last[b.len];
 }
 
-/* A slip is a few letters; what is farther away is another word, and to name it would mislead. */
-static size_t slips_in(struct str key)
-{
-    const size_t letters = key.len > KEY_PREFIX_BYTES ? key.len - KEY_PREFIX_BYTES : 0;
-
-    return letters / LETTERS_A_SLIP + 1;
-}
-
 const struct option *option_nearest(struct str key)
 {
     const struct option *best = NULL;
-    size_t best_distance = slips_in(key) + 1;
+    size_t best_distance = 0;
 
     if (key.len > KEY_BYTES_MAX)
         return NULL;
     for (size_t i = 0; i < OPT_COUNT; i++) {
         const size_t d = edit_distance(key, str_of(OPTIONS[i].key));
-        if (d < best_distance) {
+        if (!best || d < best_distance) {
             best = &OPTIONS[i];
             best_distance = d;
         }

@@ -76,7 +76,8 @@ NODISCARD bool option_find(struct str key, enum option_id *ret);
 NODISCARD bool option_find_flag(struct str flag, enum option_id *ret);
 /* "--listen"; "" for a secret, which has no flag */
 void option_flag(enum option_id id, char out[OPTION_FLAG_BYTES]);
-/* The key that a mistyped one was meant to be; NULL when none is near enough. */
+/* The key with the smallest edit distance to a mistyped one; NULL when key is longer than
+ * any of them. */
 const struct option *option_nearest(struct str key);
 /* What a value looks like, e.g. "FILE". */
 const char *option_placeholder(enum option_kind kind);
