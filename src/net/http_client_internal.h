@@ -117,13 +117,14 @@ struct http_client {
     struct deferred attempt_ended; /* a connection was given up before it was made */
 
     /* http_client_pace.c */
-    unsigned undecided;  /* calls */
-    unsigned idle;       /* connections */
-    bool multiplexes;    /* the last answer came by HTTP/2 */
-    unsigned steps;      /* in the turn */
-    uint64_t steps_turn; /* of the loop */
-    size_t answer_bytes; /* taken, that do not make a step yet */
-    bool in_event;       /* of a socket: more of them may follow in the turn */
+    unsigned undecided;    /* calls */
+    unsigned idle;         /* connections */
+    bool multiplexes;      /* the last answer came by HTTP/2 */
+    unsigned steps;        /* in the turn */
+    uint64_t steps_turn;   /* of the loop */
+    unsigned answer_steps; /* in the turn */
+    size_t answer_bytes;   /* taken, that do not make a step yet */
+    bool in_event;         /* of a socket: more of them may follow in the turn */
     struct deferred admission;
 
     struct client_socket *sockets;

@@ -16,6 +16,7 @@ static unsigned steps_of_turn(struct http_client *c)
     if (c->steps_turn != turn) {
         c->steps_turn = turn;
         c->steps = 0;
+        c->answer_steps = 0;
     }
     return c->steps;
 }
@@ -27,9 +28,10 @@ void client_step(struct http_client *c)
 
 void client_count_answer(struct http_client *c, size_t bytes)
 {
-    for (c->answer_bytes += bytes; c->answer_bytes >= STEP_ANSWER_BYTES;
-         c->answer_bytes -= STEP_ANSWER_BYTES)
-        client_step(c);
+    (void)steps_of_turn(c);
+    c->answer_bytes += bytes;
+    c->answer_steps += (unsigned)(c->answer_bytes / STEP_ANSWER_BYTES);
+    c->answer_bytes %= STEP_ANSWER_BYTES;
 }
 
 static void on_admission(struct deferred *d)
@@ -83,10 +85,13 @@ void client_decided(struct call *call)
 }
 
 /* The kernel tells of it again. Calls on existing connections go on, unless they are being repeated
- * by libcurl, each on a new one. */
+ * by libcurl, each on a new one. Long answers put off what else the turn would read, but keep
+ * nobody from beginning: they may come in every turn. */
 bool client_event_waits(struct http_client *c, const struct client_socket *s)
 {
-    return steps_of_turn(c) >= (s->used ? STEPS_MAX + REUSES_MAX : STEPS_MAX);
+    const unsigned steps = steps_of_turn(c) + c->answer_steps;
+
+    return steps >= (s->used ? STEPS_MAX + REUSES_MAX : STEPS_MAX);
 }
 
 void client_count_idle(struct client_socket *s)

@@ -342,6 +342,17 @@ START_TEST(long_answers_of_a_crowd_are_taken_over_several_turns)
 }
 END_TEST
 
+START_TEST(long_answers_keep_nobody_from_a_new_connection)
+{
+    setup(answer_fully);
+    client_count_answer(bench.client, (size_t)(STEPS_MAX + REUSES_MAX) * STEP_ANSWER_BYTES);
+    ck_assert_int_eq(begin_call(true)->place, PLACE_ACTIVE);
+    run();
+    ck_assert_uint_eq(bench.answered, 1);
+    teardown();
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("pace");
@@ -357,5 +368,6 @@ int main(void)
     tcase_add_test(tests, connections_that_fail_keep_nobody_waiting);
     tcase_add_test(tests, connections_that_took_long_go_on_a_few_at_a_time);
     tcase_add_test(tests, long_answers_of_a_crowd_are_taken_over_several_turns);
+    tcase_add_test(tests, long_answers_keep_nobody_from_a_new_connection);
     return unit_run(tests, "http_client_pace");
 }
