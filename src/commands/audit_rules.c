@@ -346,7 +346,8 @@ static const struct audit_rule RULES[] = {
     {"log-debug", SEVERITY_MEDIUM, "BFF_LOG_LEVEL", log_debug,
      "Level debug is for an hour of looking for something", "info"},
     {"log-quiet", SEVERITY_MEDIUM, "BFF_LOG_LEVEL", log_quiet,
-     "Ceremonies that went well leave no audit event",
+     "Ceremonies leave no audit event, refused ones neither, but for failures of ours or the "
+     "vendor's",
      "info; warn is for the time in which the "
      "collector does not keep up"},
     {"insecure-allowed", SEVERITY_MEDIUM, "BFF_ALLOW_INSECURE_UPSTREAM", insecure_allowed,
