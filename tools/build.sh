@@ -19,6 +19,9 @@ export TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1:exitcode=66
 build_in() {
     local dir=$1 wanted
     shift
+    # ninja itself does not mind another one in the same directory.
+    exec 9>"$CACHE/log/$dir.lock"
+    flock 9
     wanted="${CC:-gcc} $MHD_PREFIX $(head -n 1 "$MHD_PREFIX/complete") $*"
     if [ ! -e "$dir/build.ninja" ] || [ "$(cat "$dir/set-up-as" 2>/dev/null)" != "$wanted" ]; then
         rm -rf "$dir"
@@ -28,6 +31,7 @@ build_in() {
     fi
     # shellcheck disable=SC2086 # a list of targets
     step "building $dir/" "$dir-build" ninja -C "$dir" ${TARGETS-}
+    flock -u 9
 }
 
 # shellcheck disable=SC2034
