@@ -74,6 +74,7 @@ static void free_call(struct call *call)
     struct http_client *c = call->client;
 
     call_headers_free(call->headers);
+    free(call->certificate);
     buf_finish(&call->answer);
     if (c->spare_call_count == SPARE_CALLS_MAX) {
         free(call);
@@ -92,7 +93,7 @@ static void detach(struct call *call)
     move_to(call, PLACE_NONE);
 }
 
-/* answer may borrow from the call. */
+/* answer may borrow from the call, but not from its handle, which is gone when it is delivered. */
 static void answer_call(struct call *call, const struct call_answer *answer)
 {
     detach(call);

@@ -86,7 +86,8 @@ struct call_answer {
     bool charset_ok;         /* no charset parameter, or utf-8 */
     int retry_after_s;       /* -1: none; clamped to 0..60; dates are understood */
     /* PEM of the server's certificate, borrowed until the callback returns; NULL: not wanted, no
-     * TLS, or the connection is not new. */
+     * TLS, the connection is not new, no handshake ended well, the deadline passed, or out of
+     * memory. */
     const char *certificate;
     const char *date;   /* the Date field, borrowed; NULL or "": none of 29 characters */
     const char *reason; /* for our log: literal or borrowed until the callback returns */

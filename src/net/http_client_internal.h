@@ -44,6 +44,7 @@ struct call {
     struct call_request request;  /* of its texts only url, body and label are kept: borrowed */
     struct call_headers *headers; /* owned; cleansed when freed */
     void *easy;                   /* CURL, owned while active */
+    char *certificate;            /* owned; see call_answer */
     struct timer deadline;
     int64_t started_us;
     unsigned origin; /* index of the metrics' server_address */
@@ -182,7 +183,8 @@ void call_transfer_end(struct call *call);
 bool call_transfer_sent(const struct call *call);
 
 /* ---- http_client_outcome.c: what a transfer's end means */
-/* curl_code: CURLcode of the finished transfer. */
+/* Once for each call. curl_code: CURLcode of the finished transfer. The answer borrows from the
+ * call, not from its handle. */
 struct call_answer call_outcome(struct call *call, int curl_code);
 /* The failure came from a pooled connection that had died, and repeating is safe. */
 bool call_may_repeat(const struct call *call, int curl_code);

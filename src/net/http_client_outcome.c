@@ -4,6 +4,7 @@
 #include "net/http_client_internal.h"
 
 #include <curl/curl.h>
+#include <stdlib.h>
 
 /* CURLE_TOO_LARGE of libcurl >= 8.6: its own limit on headers. */
 enum { CODE_TOO_LARGE = 100 };
@@ -52,8 +53,9 @@ static const char *reason_of_failure(const struct call *call, CURLcode code)
     return call->text[0] ? call->text : curl_easy_strerror(code);
 }
 
-/* Of the list of texts that libcurl has of the first certificate. */
-static const char *certificate_of(const struct call *call)
+/* Of the list of texts that libcurl has of the first certificate; a copy, because the list ends
+ * with the handle, before the answer is delivered. */
+static char *copy_certificate(const struct call *call)
 {
     static const char PEM[] = "Cert:";
     struct curl_certinfo *info = NULL;
@@ -64,7 +66,7 @@ static const char *certificate_of(const struct call *call)
         return NULL;
     for (const struct curl_slist *text = info->certinfo[0]; text; text = text->next) {
         if (strncmp(text->data, PEM, strlen(PEM)) == 0)
-            return text->data + strlen(PEM);
+            return strdup(text->data + strlen(PEM));
     }
     return NULL;
 }
@@ -72,12 +74,13 @@ static const char *certificate_of(const struct call *call)
 struct call_answer call_outcome(struct call *call, int curl_code)
 {
     const CURLcode code = (CURLcode)curl_code;
+    call->certificate = copy_certificate(call);
     struct call_answer answer = {
         .may_have_been_sent = call_transfer_sent(call),
         .charset_ok = call->head.charset_ok,
         .retry_after_s = call->head.retry_after_s,
         .date = call->head.date,
-        .certificate = certificate_of(call),
+        .certificate = call->certificate,
     };
     long status = 0;
 
