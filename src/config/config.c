@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/crypto.h"
+#include "base/secret.h"
 #include "config/config_loaded.h"
 #include "config/cpu_count.h"
 #include "config/option_value.h"
@@ -188,30 +189,32 @@ static bool names_file(const struct config_loaded *c, enum option_id id)
     return (kind == OPTION_FILE || kind == OPTION_SECRET_FILE) && config_has(c, id);
 }
 
-/* 0: it cannot be read, which is told where it is used. */
-static uint64_t contents_of(const char *path)
+/* Leaves *contents where it cannot be read, which is told where it is used. */
+static void note_contents_of(const char *path, uint64_t *contents)
 {
     uint8_t digest[SHA256_BYTES];
     struct option_problem ignored;
-    uint64_t contents = 0;
     struct stat st;
 
     if (stat(path, &st) != 0 || st.st_size > COMPARED_BYTES_MAX)
-        return 0;
+        return;
     char *text = config_read_file(path, (size_t)st.st_size, &ignored);
     if (text && crypto_sha256(str_of(text), digest))
-        memcpy(&contents, digest, sizeof(contents));
+        memcpy(contents, digest, sizeof(*contents));
+    crypto_cleanse(digest, sizeof(digest));
     config_free_text(text);
-    return contents;
 }
 
-/* For config_print_changes(). What changes between this reading and that of whoever uses the file
- * changes once more for the watch, so the next reload names it. */
+/* For config_print_changes(), which is for people to read: the files are read once more, and one
+ * may change in between. Where its value is used later (keys, certificates), the next reload names
+ * it. Where its value was read before, as that of BFF_CLIENT_SECRET_FILE is, the reload that takes
+ * up the new one does not. */
 static void note_contents(struct config_loaded *c)
 {
-    for (size_t i = 0; i < OPT_COUNT; i++) {
+    c->contents = secret_alloc(OPT_COUNT * sizeof(*c->contents));
+    for (size_t i = 0; c->contents && i < OPT_COUNT; i++) {
         if (names_file(c, (enum option_id)i))
-            c->raws[i].contents = contents_of(c->raws[i].text);
+            note_contents_of(c->raws[i].text, &c->contents[i]);
     }
 }
 
@@ -256,6 +259,7 @@ void config_free(struct config_loaded *c)
         option_clear((enum option_id)i, &c->config);
         raw_clear(&c->raws[i]);
     }
+    secret_free(c->contents);
     free(c->file);
     free(c);
 }
@@ -263,6 +267,11 @@ void config_free(struct config_loaded *c)
 static const char *text_or_none(const struct raw_value *raw)
 {
     return raw->text ? raw->text : "";
+}
+
+static uint64_t contents_or_none(const struct config_loaded *c, size_t i)
+{
+    return c->contents ? c->contents[i] : 0;
 }
 
 /* What follows from another key is complained of there. */
@@ -294,7 +303,8 @@ void config_print_changes(const struct config_loaded *before, const struct confi
 
     for (size_t i = 0; i < OPT_COUNT; i++) {
         const struct raw_value *old = &before->raws[i], *new = &after->raws[i];
-        if (strcmp(text_or_none(old), text_or_none(new)) == 0 && old->contents == new->contents)
+        if (strcmp(text_or_none(old), text_or_none(new)) == 0 &&
+            contents_or_none(before, i) == contents_or_none(after, i))
             continue;
         (void)fprintf(out, "%s%s", separator, OPTIONS[i].key);
         separator = " ";

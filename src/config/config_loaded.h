@@ -12,6 +12,10 @@ struct config_loaded {
     struct raw_value raws[OPT_COUNT];
     char *file;          /* owned; of --config or BFF_CONFIG; NULL: none */
     bool bad[OPT_COUNT]; /* the value was reported; rules over several keys leave it out */
+    /* [OPT_COUNT]; of a key that names a file: which contents it had, from their SHA-256; 0: not
+     * known. Owned, in memory for secrets: guesses at a weak one could be held against it. NULL:
+     * none is known. */
+    uint64_t *contents;
 };
 
 /* Set, and not to nothing. */

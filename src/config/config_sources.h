@@ -12,8 +12,6 @@ struct raw_value {
     char *where; /* owned; "environment", "flag --listen", "/etc/bff.conf:3" */
     enum config_source source;
     bool is_secret; /* text lies in memory for secrets */
-    /* Of a key that names a file: which contents it had, from their SHA-256; 0: not known. */
-    uint64_t contents;
 };
 
 /* raws has OPT_COUNT zeroed entries. Flags win over the environment, and that over the file.
