@@ -325,9 +325,10 @@ enum err listen_open(const struct listen_address *at, int *ret_fd, uint16_t *ret
         return err_set(reterr, ERR_INTERNAL, "bind: %s", strerror(errno));
     if (listen(fd, LISTEN_BACKLOG) != 0)
         return err_set(reterr, ERR_INTERNAL, "listen: %s", strerror(errno));
-    *ret_port = bound_port(fd);
-    if (*ret_port == 0) /* nobody could be told where it listens */
+    const uint16_t port = bound_port(fd);
+    if (port == 0) /* nobody could be told where it listens */
         return err_set(reterr, ERR_INTERNAL, "getsockname: %s", strerror(errno));
+    *ret_port = port;
     *ret_fd = fd;
     fd = -1;
     return ERR_OK;
