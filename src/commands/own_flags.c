@@ -16,8 +16,10 @@ static int take(struct own_flag *f, const struct invocation *in, int *at)
     if (strncmp(arg, f->name, len) != 0 || (arg[len] != '\0' && arg[len] != '='))
         return 0;
     if (!f->takes_value) {
+        if (arg[len] != '\0')
+            return -1;
         f->value = "";
-        return arg[len] == '\0' ? 1 : -1;
+        return 1;
     }
     if (arg[len] == '=') {
         f->value = arg + len + 1;
@@ -27,6 +29,12 @@ static int take(struct own_flag *f, const struct invocation *in, int *at)
         return -1;
     f->value = in->argv[++*at];
     return 1;
+}
+
+static void forget(struct own_flag *flags, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        flags[i].value = NULL;
 }
 
 int own_flags_take(struct own_flag *flags, size_t count, const struct invocation *in,
@@ -44,8 +52,9 @@ int own_flags_take(struct own_flag *flags, size_t count, const struct invocation
         for (size_t f = 0; f < count && taken == 0; f++) {
             taken = take(&flags[f], in, &i);
             if (taken < 0) {
-                (void)fprintf(stderr, "flag %s %s a value\n", flags[f].name,
-                              flags[f].takes_value ? "needs" : "takes no");
+                (void)fprintf(stderr, "flag %s %s value\n", flags[f].name,
+                              flags[f].takes_value ? "needs a" : "takes no");
+                forget(flags, count);
                 return EXIT_USAGE;
             }
         }

@@ -14,6 +14,6 @@ struct own_flag {
 };
 
 /* Takes them out; what is left for config_load() comes as *ret_rest (free() it) with its count. 0,
- * or the exit code, when the problem has been printed. */
+ * or the exit code, when the problem has been printed; then no flag has a value. */
 NODISCARD int own_flags_take(struct own_flag *flags, size_t count, const struct invocation *in,
                              char ***ret_rest, int *ret_count);

@@ -128,7 +128,12 @@ def test_check_as_json_tells_a_wrong_command_line():
     done = run("check", "--json", "--lisen=x", env=GOOD)
     assert done.status == 64
     assert json.loads(done.out)["messages"][0]["text"] == 'unknown flag "lisen": did you mean --listen?'
-    assert run("check", "--json=yes", env=GOOD).status == 64
+
+
+def test_check_whose_own_flag_is_wrong_says_so_once_and_prints_no_document():
+    for flags in (["--json=yes"], ["--json", "--json=yes"]):
+        done = run("check", *flags, env=GOOD)
+        assert (done.status, done.out, done.err) == (64, "", "flag --json takes no value\n")
 
 
 def test_check_says_the_same_to_people_on_standard_error():
