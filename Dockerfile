@@ -5,8 +5,6 @@
 ARG BASE=docker.io/library/debian:trixie-slim
 
 FROM ${BASE} AS build
-# All stages have a title from their first layer on: by it tools/image.sh finds what it made.
-LABEL org.opencontainers.image.title="biometrics-bff-build"
 WORKDIR /source
 # Dependencies first: they change less often than the code.
 COPY tools/common.sh tools/deps.sh tools/

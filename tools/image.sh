@@ -113,6 +113,7 @@ trap clean_up EXIT
 trap 'end_children $$; wait; exit 130' INT TERM
 begin_build
 choose_base
+remember_ours
 # The name keeps the layers, with which the next build begins.
 step "building on $BASE" image-build build --target build --tag "$BUILD_IMAGE"
 step "putting $IMAGE:$VERSION together" image-service build --target service --tag "$IMAGE:$VERSION" \
