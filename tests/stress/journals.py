@@ -6,7 +6,8 @@ import json
 RUN_ONCE = ("register", "authenticate")
 # What the app is told when a call may have run; everything else but success says that it did not.
 UNCLEAR = ("upstream_outcome_unknown", "upstream_timeout")
-REFUSED_TOKENS = "session_verification_failed"
+# The tokens that came were no good, or could not be judged for want of the key.
+REFUSED_TOKENS = ("session_verification_failed", "keys_unavailable")
 
 Verdict = collections.namedtuple("Verdict", "duplicates lost invented unverified executed unclear")
 Vendor = collections.namedtuple("Vendor", "operation trace_id executed status tokens", defaults=(200, None))
@@ -39,7 +40,8 @@ def compare(vendor, phones, new_keys=()):
     duplicates: the vendor got it more than once, executed or not; one that it refused for our own client
                 token's sake does not count, for that is sent once more with another
     lost:       the vendor executed it, and the phone saw neither success nor that the outcome is unknown, nor
-                that the tokens were no good; true ones may be refused in the spans of time `new_keys`
+                that the tokens were no good or could not be judged; true ones may be refused in the spans of time
+                `new_keys`
     invented:   the phone saw success and the vendor did not execute it
     unverified: the phone got a session although its tokens were wrong"""
     received, executed, wrong = collections.Counter(), set(), set()
@@ -51,7 +53,7 @@ def compare(vendor, phones, new_keys=()):
             if call.tokens:
                 wrong.add(call.trace_id)
     def rightly_refused(call):
-        return call.code == REFUSED_TOKENS and (
+        return call.code in REFUSED_TOKENS and (
             call.trace_id in wrong or any(since <= call.at_s + call.took_s <= until for since, until in new_keys))
 
     once = [call for call in phones if call.operation in RUN_ONCE]
