@@ -86,6 +86,8 @@ void log_encode_json(struct buf *out, const struct log_line *line)
     else
         jw_member(&w, "event.action", str_of(line->action));
     buf_append(out, STR(EVERY_LINE));
+    if (!buf_ok(out)) /* for want of memory; a piece of a line would be none that can be read */
+        return;
     bool cut = false;
     for (size_t i = 0; i < line->field_count; i++) {
         const size_t mark = out->len;
@@ -141,6 +143,8 @@ void log_encode_text(struct buf *out, const struct log_line *line, bool colour)
     out->max = LOG_LINE_BYTES - TAIL_BYTES;
     buf_printf(out, "%s %s%s%s %s: %s", time, colour ? level->colour : "", level->padded,
                colour ? "\x1b[0m" : "", line->action, line->message);
+    if (!buf_ok(out))
+        return;
     bool cut = false;
     for (size_t i = 0; i < line->field_count; i++) {
         const size_t mark = out->len;

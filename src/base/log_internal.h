@@ -20,7 +20,8 @@ struct log_line {
 };
 
 /* Appends the line and its line feed, at most LOG_LINE_BYTES. Fields that do not fit are left out
- * and the line says "log.truncated": true. */
+ * and the line says "log.truncated": true. Where even the others do not, for want of memory, the
+ * buffer is not ok. */
 void log_encode_json(struct buf *out, const struct log_line *line);
 void log_encode_text(struct buf *out, const struct log_line *line, bool colour);
 

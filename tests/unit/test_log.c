@@ -160,6 +160,26 @@ START_TEST(long_text_line_is_cut)
 }
 END_TEST
 
+START_TEST(a_line_for_which_memory_is_out_is_no_line)
+{
+    const struct log_field field = LOG_S("bare", "a");
+    const struct log_line line = {
+        .action = "http.request", .message = "Request served", .fields = &field, .field_count = 1};
+    for (int json = 0; json <= 1; json++) {
+        struct buf out;
+        buf_init(&out, LOG_LINE_BYTES);
+        out.state = BUF_NO_MEMORY;
+        if (json)
+            log_encode_json(&out, &line);
+        else
+            log_encode_text(&out, &line, false);
+        ck_assert(!buf_ok(&out));
+        ck_assert_uint_eq(out.len, 0);
+        buf_finish(&out);
+    }
+}
+END_TEST
+
 START_TEST(nothing_is_logged_before_the_start_or_below_the_level)
 {
     AUTO_BUF struct buf out;
@@ -347,6 +367,7 @@ int main(void)
     tcase_add_test(tests, text_line);
     tcase_add_test(tests, long_line_is_cut_to_valid_json);
     tcase_add_test(tests, long_text_line_is_cut);
+    tcase_add_test(tests, a_line_for_which_memory_is_out_is_no_line);
     tcase_add_test(tests, nothing_is_logged_before_the_start_or_below_the_level);
     tcase_add_test(tests, first_line_arrives_without_a_stop);
     tcase_add_test(tests, lines_of_ended_threads_are_whole_in_order_and_counted);
