@@ -39,8 +39,9 @@ mount -o remount,bind,ro "$root"
 
 scratch=$BFF_IMAGE_SCRATCH
 start=$scratch/biometrics-bff
-printf '#!/bin/sh\nexec /usr/bin/python3 -I -S "%s" "%s" /usr/bin/biometrics-bff "$@"\n' \
-    "$here/image_enter.py" "$root" >"$start"
+# Not by a shell, which would drop variables whose names it does not like.
+printf '#!/usr/bin/python3 -IS\nimport runpy, sys\nsys.argv[1:1] = ["%s", "/usr/bin/biometrics-bff"]\nrunpy.run_path("%s", run_name="__main__")\n' \
+    "$root" "$here/image_enter.py" >"$start"
 chmod 0755 "$start"
 # Of its own, for each run of pytest closes the common one to other users.
 PYTEST_DEBUG_TEMPROOT=$scratch BFF_SERVICE=$start BFF_IMAGE_ROOT=$root "$@"
