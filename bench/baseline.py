@@ -29,8 +29,7 @@ def fell_far(verdict):
 def row_name(machine, compiler, version_lines):
     """compiler: e.g. "gcc 12.2.0". version_lines: what `biometrics-bff version` prints."""
     words = " ".join(version_lines).split()
-    curl = next(word.partition("/")[2] for word in words if word.startswith("libcurl/"))
-    openssl = words[-1]
+    curl, openssl = (words[words.index(library) + 1] for library in ("libcurl", "OpenSSL"))
     return (f"{machine}, {compiler.split('.')[0]}, libcurl {'.'.join(curl.split('.')[:2])}, "
             f"OpenSSL {'.'.join(openssl.split('.')[:2])}")
 

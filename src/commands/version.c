@@ -8,8 +8,8 @@
 
 int command_version(const struct invocation *in)
 {
-    (void)fprintf(stdout, "biometrics-bff %s\nlibmicrohttpd %s\n%s\nOpenSSL %s\n", BFF_VERSION,
-                  http_server_library_version(), http_client_library_version(),
+    (void)fprintf(stdout, "biometrics-bff %s\nlibmicrohttpd %s\nlibcurl %s\nOpenSSL %s\n",
+                  BFF_VERSION, http_server_library_version(), http_client_library_version(),
                   crypto_library_version());
     return EXIT_GOOD;
 }

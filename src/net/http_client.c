@@ -353,9 +353,11 @@ static void init_libcurl(void)
                                calloc);
 }
 
+/* Not curl_version(): it asks libldap for its version, too, which then looks up the name of the
+ * machine, wherever that takes it, and for as long. */
 const char *http_client_library_version(void)
 {
-    return curl_version();
+    return curl_version_info(CURLVERSION_NOW)->version;
 }
 
 /* The certificates to trust are handed to libcurl as OpenSSL has parsed them. */

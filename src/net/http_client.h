@@ -114,7 +114,7 @@ void http_client_register_metrics(const char *const *operations, size_t count);
  * server_port, if it is one of the first HTTP_CLIENT_ORIGINS_MAX. Copied. */
 void http_client_register_origin(const char *url);
 enum { HTTP_CLIENT_ORIGINS_MAX = 16 };
-/* libcurl and what it is linked with, for /version. */
+/* Version of libcurl, for /version. Static. */
 const char *http_client_library_version(void);
 /* The file with the certificates that this system trusts; NULL: none can be read. */
 const char *http_client_system_store(void);

@@ -15,7 +15,7 @@ from harness.background import InBackground
 from harness.device import unique
 from harness.hostile import Reply
 from harness.http import RawConnection
-from harness.paths import SANITIZER
+from harness.paths import BUILD, SANITIZER
 from harness.waiting import until
 
 START = {"user_id": "user-1"}
@@ -85,6 +85,16 @@ def test_the_api_description_is_served(shared):
     answer = shared.api.get("/openapi.yaml")
     assert answer.status == 200
     assert answer.body.startswith(b"openapi: ") or b"\nopenapi: " in answer.body
+
+
+@pytest.mark.skipif(SANITIZER != "none", reason="a sanitizer's runtime must be the first library")
+def test_a_start_looks_up_no_name_but_the_vendors(bff, hostile):
+    """Not the machine's own, as libldap does in libcurl's place: that can take as long as the resolver likes."""
+    deaf = {"LD_PRELOAD": BUILD / "tests" / "e2e" / "no_names.so"}
+    assert bff(hostile, **deaf).stderr == ""
+    named = bff(hostile, wait_ready=False, **deaf, BFF_UPSTREAM_URL=hostile.url.replace("127.0.0.1", "vendor.test"))
+    named.wait_event("dns.lookup_failed")
+    assert set(named.stderr.split("\n")) == {"getaddrinfo(vendor.test)", ""}
 
 
 # ---- the end

@@ -672,7 +672,9 @@ END_TEST
 
 START_TEST(library_version_is_told)
 {
-    ck_assert_ptr_nonnull(strstr(http_client_library_version(), "libcurl/"));
+    const char *version = http_client_library_version();
+
+    ck_assert_uint_ge(strspn(version, "0123456789."), strlen("7.88.1"));
 }
 END_TEST
 
