@@ -3,7 +3,6 @@
 #include "listeners.h"
 
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -208,21 +207,12 @@ bool listeners_are_anothers(const struct listeners *l)
     return true;
 }
 
-/* The filter of a listening socket sees each segment from its TCP header on; the one that begins a
- * connection has SYN set. Closing would reset who has just connected. */
+/* Closing would reset who has just connected. */
 void listeners_shut_door(const struct listeners *l)
 {
-    static const struct sock_filter NO_SYN[] = {
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
-        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x02, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, 0),
-        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-    };
-    const struct sock_fprog program = {ARRAY_LEN(NO_SYN), (struct sock_filter *)NO_SYN};
-
     for (size_t i = 0; i < LISTENER_COUNT; i++) {
         if (i != LISTENER_MANAGEMENT && l->fds[i] >= 0 && !l->inherited[i])
-            (void)setsockopt(l->fds[i], SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+            listen_shut_door(l->fds[i]);
     }
 }
 

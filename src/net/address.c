@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <string.h>
 
@@ -306,6 +307,15 @@ void listen_tune(int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof(buffer_bytes));
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof(buffer_bytes));
+}
+
+/* Bound to an interface that cannot be, it is not found for a SYN; who is known by then is not
+ * looked for among the listeners. A filter on the socket would need rights on new kernels. */
+void listen_shut_door(int fd)
+{
+    const int no_interface = INT_MAX;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &no_interface, sizeof(no_interface));
 }
 
 enum err listen_open(const struct listen_address *at, int *ret_fd, uint16_t *ret_port,

@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * net/address: textual addresses (good, odd, refused), CIDR parsing and matching at bit borders,
- * the client behind proxies (spoofed left part, all trusted, malformed), listen addresses. */
+ * the client behind proxies (spoofed left part, all trusted, malformed), listen addresses,
+ * listening sockets. */
 #include "net/address.h"
 
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "config/memory_fit.h"
 #include "unit.h"
@@ -218,6 +225,81 @@ START_TEST(accepted_sockets_have_small_buffers)
 }
 END_TEST
 
+/* A client in the given family, or -1 and errno. */
+static int connect_to(uint16_t port, int family)
+{
+    const struct sockaddr_in v4 = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct sockaddr_in6 v6 = {
+        .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    const int fd = socket(family, SOCK_STREAM, 0);
+
+    if (family == AF_INET ? connect(fd, (const struct sockaddr *)&v4, sizeof(v4)) == 0
+                          : connect(fd, (const struct sockaddr *)&v6, sizeof(v6)) == 0)
+        return fd;
+    const int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* The next connection of the listener brings what its client sends. */
+static void ck_assert_served(int listener, int client)
+{
+    struct pollfd ready = {.fd = listener, .events = POLLIN};
+    char got[8] = "";
+
+    ck_assert_int_eq(write(client, "hello", 5), 5);
+    ck_assert_int_eq(poll(&ready, 1, 5000), 1);
+    const int accepted = accept(listener, NULL, NULL);
+    ck_assert_int_ge(accepted, 0);
+    ck_assert_int_eq(read(accepted, got, sizeof(got)), 5);
+    close(accepted);
+    close(client);
+}
+
+static void ck_assert_door_shuts(const char *address, int family)
+{
+    const int wait_for_data_s = 5;
+    struct listen_address at;
+    struct err_text err;
+    int listener = -1;
+    uint16_t port = 0;
+
+    ck_assert(listen_address_parse(str_of(address), &at, &err) == ERR_OK);
+    ck_assert_msg(listen_open(&at, &listener, &port, &err) == ERR_OK, "%s", err.text);
+    const int waiting = connect_to(port, family);
+    ck_assert_int_ge(waiting, 0);
+    /* The kernel leaves the handshake of this one unfinished until it sends something. */
+    ck_assert_int_eq(setsockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &wait_for_data_s,
+                                sizeof(wait_for_data_s)),
+                     0);
+    const int halfway = connect_to(port, family);
+    ck_assert_int_ge(halfway, 0);
+
+    listen_shut_door(listener);
+    ck_assert_int_eq(connect_to(port, family), -1);
+    ck_assert_int_eq(errno, ECONNREFUSED);
+    ck_assert_served(listener, waiting);
+    ck_assert_int_eq(accept(listener, NULL, NULL), -1);
+    ck_assert_served(listener, halfway);
+    close(listener);
+}
+
+/* As a container's user, who may not do what root may. */
+START_TEST(a_shut_door_refuses_who_comes_and_keeps_who_waits)
+{
+    if (geteuid() == 0)
+        ck_assert_int_eq(seteuid(65534), 0);
+    ck_assert_door_shuts("127.0.0.1:0", AF_INET);
+    if (connect_to(1, AF_INET6) == -1 && errno != ECONNREFUSED)
+        return; /* a machine without IPv6 */
+    ck_assert_door_shuts("[::1]:0", AF_INET6);
+    ck_assert_door_shuts("[::]:0", AF_INET6);
+    ck_assert_door_shuts("[::]:0", AF_INET);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tc = tcase_create("address");
@@ -229,5 +311,6 @@ int main(void)
     tcase_add_test(tc, listen_addresses_are_parsed_strictly);
     tcase_add_test(tc, port_zero_gives_a_real_port_and_a_taken_port_an_error);
     tcase_add_test(tc, accepted_sockets_have_small_buffers);
+    tcase_add_test(tc, a_shut_door_refuses_who_comes_and_keeps_who_waits);
     return unit_run(tc, "address");
 }
