@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# usage: image.sh [--quick] [FILTER]
+# usage: image.sh --build-only | [--quick] [FILTER]
 # Builds the images with buildah, prints what the service's holds, and runs the end-to-end tests and
 # those of tests/image (or, with FILTER, those that match; with --quick, those for which an image differs
 # from a build) against its process. Needs no container engine and, where no registry is reachable, no
@@ -17,8 +17,12 @@ OUT=$CACHE/image
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || echo 0)
 SCHEMAS=@cyclonedx/cyclonedx-library@10.3.0 # carries the published schemas of the bill of materials
 
-SUITE=image
-[ "${1-}" != --quick ] || { SUITE=image-quick && shift; }
+SUITE=image BUILD_ONLY=
+case ${1-} in
+--quick) SUITE=image-quick && shift ;;
+--build-only) BUILD_ONLY=true ;;
+-*) echo "usage: ./dev image --build-only | [--quick] [FILTER]" >&2 && exit 2 ;;
+esac
 CONTAINER='' BEFORE=''
 
 # One build at a time, so that the containers that come meanwhile are its own.
@@ -124,6 +128,7 @@ step "putting $EMULATOR_IMAGE together" image-emulator build --target emulator -
 step "removing superseded images" image-prune remove_superseded
 end_build
 step "fetching the schemas" image-schemas fetch_schemas
+[ -z "$BUILD_ONLY" ] || exit 0
 unpack
 say "$IMAGE:$VERSION holds"
 python3 tools/image_contents.py "$ROOT" biometrics-bff

@@ -26,11 +26,12 @@ FINAL = re.compile(r"sanitizer report|Sanitizer|runtime error:|SecretShown")
 AGAIN_MAX = 12
 
 # Under ThreadSanitizer: the unit tests that start threads, and the end-to-end tests but for those that
-# send many cases through one and the same path, or judge programs of ours that all the others run, too.
+# send many cases through one and the same path, judge programs of ours that all the others run, too, or run
+# commands that start no thread.
 THREADED_UNIT = "conn_share|crypto_trust|log|metrics|keeper|store|loop|seal|http_client|http_server|resolver"
 ONE_PATH_E2E = ("test_jwt_attacks.py", "test_framing.py", "test_json_bodies.py", "test_json_from_the_vendor.py",
-                "test_openapi.py", "test_configuration.py", "test_commands.py", "test_harness.py",
-                "test_emulator.py", "test_virtual_phone.py", "test_demo.py", "test_load_generator.py")
+                "test_openapi.py", "test_configuration.py", "test_config_schema.py", "test_audit.py", "test_commands.py",
+                "test_harness.py", "test_emulator.py", "test_virtual_phone.py", "test_demo.py", "test_load_generator.py")
 
 # No program of the build runs in these: the plain run is enough.
 PYTHON_ONLY_E2E = ("test_stress_journals.py", "test_faults_verdict.py")
