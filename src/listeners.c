@@ -2,10 +2,12 @@
  * Sockets handed over and opened; see listeners.h. The protocol is sd_listen_fds(3)'s. */
 #include "listeners.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -211,8 +213,13 @@ bool listeners_are_anothers(const struct listeners *l)
 void listeners_shut_door(const struct listeners *l)
 {
     for (size_t i = 0; i < LISTENER_COUNT; i++) {
-        if (i != LISTENER_MANAGEMENT && l->fds[i] >= 0 && !l->inherited[i])
-            listen_shut_door(l->fds[i]);
+        if (i == LISTENER_MANAGEMENT || l->fds[i] < 0 || l->inherited[i])
+            continue;
+        if (!listen_shut_door(l->fds[i]))
+            LOG(LOG_WARN, "listener.stays_open",
+                "A listener takes connections until it is closed, for the system will not refuse "
+                "them",
+                LOG_S("listener", LISTENERS[i].name), LOG_S("error.message", strerror(errno)));
     }
 }
 

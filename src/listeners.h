@@ -26,7 +26,7 @@ void listeners_announce(const struct listeners *l);
 /* Those of the app and the operators were all handed over. */
 bool listeners_are_anothers(const struct listeners *l);
 /* No further connection begins on our own sockets of the app and the operators; those that are
- * being made are completed and can be accepted. */
+ * being made are completed and can be accepted. Where the system will not, the log says so. */
 void listeners_shut_door(const struct listeners *l);
 /* All but that of the management: probes are answered to the end. */
 void listeners_close_for_apps(struct listeners *l);

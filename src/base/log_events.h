@@ -92,6 +92,9 @@
       "a host name has more addresses than are used")                                              \
     X("listener.ready", event, network, start,                                                     \
       "listener,server.address,server.port,bff.inherited", "a listener is open")                   \
+    X("listener.stays_open", event, network, info, "listener,error.message",                       \
+      "the system does not let a listener refuse connections before it is closed: who is "         \
+      "connecting in that moment is reset")                                                        \
     X("http.parser", event, web, error, "error.message", "debug: what the HTTP parser says")       \
     X("config.note", event, configuration, info, "bff.config_note",                                \
       "a setting deserves attention")                                                              \

@@ -311,11 +311,11 @@ void listen_tune(int fd)
 
 /* Bound to an interface that cannot be, it is not found for a SYN; who is known by then is not
  * looked for among the listeners. A filter on the socket would need rights on new kernels. */
-void listen_shut_door(int fd)
+bool listen_shut_door(int fd)
 {
     const int no_interface = INT_MAX;
 
-    (void)setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &no_interface, sizeof(no_interface));
+    return setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &no_interface, sizeof(no_interface)) == 0;
 }
 
 enum err listen_open(const struct listen_address *at, int *ret_fd, uint16_t *ret_port,

@@ -51,9 +51,10 @@ NODISCARD enum err listen_address_parse(struct str text, struct listen_address *
 /* Options of a listening socket that the sockets accepted from it inherit. */
 void listen_tune(int fd);
 /* No further connection begins on a socket that listen_open() made: whoever tries is refused. Those
- * that are made, or being made, can still be accepted. Needs no rights, but Linux 5.7; where the
- * kernel will not, nothing changes. */
-void listen_shut_door(int fd);
+ * that are made, or being made, can still be accepted (but for those that have a SYN cookie in the
+ * place of a request socket: their last step is refused). False, and errno: the kernel will not,
+ * and nothing changes. Needs Linux 5.7, or CAP_NET_RAW. */
+NODISCARD bool listen_shut_door(int fd);
 /* Bound, listening, non-blocking, close-on-exec; the real port is in *ret_port. */
 NODISCARD enum err listen_open(const struct listen_address *at, int *ret_fd, uint16_t *ret_port,
                                struct err_text *reterr);

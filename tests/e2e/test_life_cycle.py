@@ -100,6 +100,14 @@ def test_a_start_looks_up_no_name_but_the_vendors(bff, hostile):
 # ---- the end
 
 
+@pytest.mark.skipif(SANITIZER != "none", reason="a sanitizer's runtime must be the first library")
+def test_a_system_that_keeps_the_door_open_is_told(bff, hostile):
+    service = bff(hostile, LD_PRELOAD=BUILD / "tests" / "e2e" / "no_door.so")
+    service.signal(signal.SIGTERM)
+    assert service.wait() == 0
+    assert service.wait_event("listener.stays_open", listener="public")["error.message"] == "Operation not permitted"
+
+
 @pytest.fixture
 def held(start_hostile):
     """An upstream that holds every start until the event is set."""

@@ -9,6 +9,7 @@ _PRELOADED = "a library of the build is preloaded; below the image's root there 
 _OWN_ETC = "the machine's /etc is mounted over; the image has its own"
 EXCEPTED = {
     "-500-internal]": _PRELOADED,
+    "test_life_cycle.py::test_a_system_that_keeps_the_door_open_is_told": _PRELOADED,
     "test_life_cycle.py::test_a_start_looks_up_no_name_but_the_vendors": _PRELOADED,
     "test_errors.py::test_without_randomness_no_handle_is_made": _PRELOADED,
     "test_config_watch.py::test_where_the_system_tells_nothing_the_files_are_polled": _PRELOADED,
