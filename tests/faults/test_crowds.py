@@ -21,7 +21,7 @@ KIB_EACH_MAX = 64
 REJECTS = 300
 # A refusal against what the vendor takes: of three hundred the one in the middle, for another program may have the
 # processor now and then. The overload run judges the slowest, on a machine of its own.
-REJECT_PART_MAX = 0.01
+REJECT_MAX_S = 0.05
 DESCRIPTORS_BESIDE = 2000
 
 
@@ -88,7 +88,8 @@ def timed(call, count):
 
 @row("FU26")
 def test_a_slow_vendor_fills_the_limit_and_the_rest_is_refused_at_once(bff, keep, tmp_path, long, record):
-    count, delay_s = (10_000 if long else 1_000), 5
+    # All must have come, and the refusals, before the first is answered.
+    count, delay_s = (10_000, 10) if long else (1_000, 5)
     # Those beyond the connections to the vendor wait for one: a second wave.
     to_vendor = min(count, descriptors.most() - count - DESCRIPTORS_BESIDE)
     vendor = keep(SlowVendor(tmp_path, delay_s))
@@ -118,7 +119,7 @@ def test_a_slow_vendor_fills_the_limit_and_the_rest_is_refused_at_once(bff, keep
     assert set(crowd.statuses) == {200}
     each_kib = (peak_kib - idle_kib) / count
     record(f"{count} in flight for {delay_s} s: {each_kib:.0f} KiB each, a refusal in {1000 * reject_s:.1f} ms (p50)")
-    assert reject_s < REJECT_PART_MAX * delay_s
+    assert reject_s < REJECT_MAX_S
     if SANITIZER == "none":
         assert each_kib < KIB_EACH_MAX
     assert beside.post("/v1/biometrics/start", {"user_id": "now-there-is-room"}).status == 200
