@@ -21,7 +21,7 @@ SERVICE_SETTINGS = {
     "BFF_LISTEN": "127.0.0.1:0", "BFF_MANAGEMENT_LISTEN": "127.0.0.1:0", "BFF_WORKERS": "1",
     "BFF_LOG_LEVEL": "info", "BFF_LOG_FORMAT": "json", "BFF_DRAIN_DELAY_S": "0", "BFF_DRAIN_TIMEOUT_S": "0",
     "BFF_UPSTREAM_MAX_PER_SECOND": "0", "BFF_RATE_PER_USER": "0", "BFF_LOCKOUT_FAILURES": "0",
-    "BFF_USED_CHALLENGES_MAX": "2000000",
+    "BFF_USED_CHALLENGES_MAX": "400000",
 }
 
 
@@ -64,6 +64,11 @@ class Subject:
     @property
     def ceremonies(self):
         return self.upstream is not None
+
+    @property
+    def verifies(self):
+        """Its goal counts in verifications and imports."""
+        return self.name in ("ours authenticate", "ours register")
 
     @property
     def label(self):
