@@ -8,7 +8,7 @@ libmicrohttpd meet it alike. After each: the process lives, the answer is one th
 connection is closed, nothing was accepted that is refused with memory, the next request succeeds, no
 block of memory is kept. Then all allocations fail from number k on until the request is over; then the
 same on a new connection to the vendor; then the keeper's at start; then a start, which must end with
-one line and a status or come up healthy. System calls of the worker fail likewise, each kind with the errors
+a status and say why, or come up healthy. System calls of the worker fail likewise, each kind with the errors
 that it may give.
 
 --quick takes a sample; its seed is printed, and --seed repeats it."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory that fails while the service starts: it ends with one line that says so, or it comes up and
+"""Memory that fails while the service starts: it ends and says why, or it comes up and
 serves. What the keeper fetches, it fetches again."""
 import json
 
@@ -12,6 +12,8 @@ from harness.waiting import TookTooLong
 QUICK_STARTS, FULL_STARTS = 16, 150
 QUICK_KEEPER, FULL_KEEPER = 4, 60
 STATUSES = (1, 78)
+# What OpenSSL could not set up at its first use it may not set up again: then each check that needs it has a line.
+COMPLAINTS_MAX = 3
 START = {"user_id": "user-1"}
 READY_S = 2.5  # times the harness's patience
 UNTOLD = "ready, but for the line that says so"
@@ -74,7 +76,7 @@ class _Runs:
             if answer.status != 200:
                 tally.unhealed.append(f"{what}: came up and answers {answer}")
             service.stop()
-        elif status in STATUSES and len(_complaints(said)) == 1:
+        elif status in STATUSES and 1 <= len(_complaints(said)) <= COMPLAINTS_MAX:
             tally.outcomes[f"ended with {status}"] += 1
         elif status == "not ready" and "could not be fetched" in said:
             tally.outcomes["stays unready and says why"] += 1
