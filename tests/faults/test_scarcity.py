@@ -301,7 +301,7 @@ def test_requests_go_on_when_nobody_takes_the_log_and_lost_lines_are_counted(
     until(lambda: service.metric("bff_log_dropped_total") > 100, "lines that were lost")
     record(f"{kind.__name__.replace('_', ' ')}: {report.count(401)} answers, p50 {report.ms(401, 'p50'):.2f} ms, "
            f"p99 {report.ms(401):.2f} ms, {service.metric('bff_log_dropped_total'):.0f} lines lost")
-    assert report.ms(401, "p50") < 5
+    assert report.ms(401, "p50") < 50  # on a busy machine, too; who waited for the log would wait for ever
 
 
 # ---- the processor
