@@ -103,10 +103,19 @@ need_libmicrohttpd() {
     # shellcheck disable=SC1091
     MHD_PREFIX=$CACHE/libmicrohttpd/$(. /etc/os-release && echo "${ID}${VERSION_ID-}")-$(uname -m)
     export MHD_PREFIX
-    [ -e "$MHD_PREFIX/complete" ] && [ "$(head -n 1 "$MHD_PREFIX/complete")" = "$(mhd_recipe)" ] &&
-        return
-    step "building libmicrohttpd (once)" libmicrohttpd bash tools/libmicrohttpd.sh "$MHD_PREFIX" "$(mhd_recipe)"
-    say "  $(sed -n 2p "$MHD_PREFIX/complete")"
+    ! have_libmicrohttpd || return 0
+    # One at a time: another command may be at it, and then there is nothing left to do.
+    exec 8>"$CACHE/log/libmicrohttpd.lock"
+    flock 8
+    if ! have_libmicrohttpd; then
+        step "building libmicrohttpd (once)" libmicrohttpd bash tools/libmicrohttpd.sh "$MHD_PREFIX" "$(mhd_recipe)"
+        say "  $(sed -n 2p "$MHD_PREFIX/complete")"
+    fi
+    exec 8>&-
+}
+
+have_libmicrohttpd() {
+    [ -e "$MHD_PREFIX/complete" ] && [ "$(head -n 1 "$MHD_PREFIX/complete")" = "$(mhd_recipe)" ]
 }
 
 # Changes when what builds it does.
