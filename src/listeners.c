@@ -200,10 +200,16 @@ void listeners_announce(const struct listeners *l)
 
 /* ---- the end */
 
+/* That of the management is not shut: probes are answered to the end. */
+static bool is_door_of_ours(const struct listeners *l, size_t i)
+{
+    return i != LISTENER_MANAGEMENT && l->fds[i] >= 0 && !l->inherited[i];
+}
+
 bool listeners_are_anothers(const struct listeners *l)
 {
     for (size_t i = 0; i < LISTENER_COUNT; i++) {
-        if (i != LISTENER_MANAGEMENT && l->fds[i] >= 0 && !l->inherited[i])
+        if (is_door_of_ours(l, i))
             return false;
     }
     return true;
@@ -213,9 +219,7 @@ bool listeners_are_anothers(const struct listeners *l)
 void listeners_shut_door(const struct listeners *l)
 {
     for (size_t i = 0; i < LISTENER_COUNT; i++) {
-        if (i == LISTENER_MANAGEMENT || l->fds[i] < 0 || l->inherited[i])
-            continue;
-        if (!listen_shut_door(l->fds[i]))
+        if (is_door_of_ours(l, i) && !listen_shut_door(l->fds[i]))
             LOG(LOG_WARN, "listener.stays_open",
                 "A listener takes connections until it is closed, for the system will not refuse "
                 "them",

@@ -196,19 +196,42 @@ START_TEST(port_zero_gives_a_real_port_and_a_taken_port_an_error)
 END_TEST
 
 /* What the kernel may keep for a client that reads nothing, or sends while nobody reads. */
+static int open_listener(const char *address, uint16_t *ret_port)
+{
+    struct listen_address at;
+    struct err_text err;
+    int fd = -1;
+
+    ck_assert(listen_address_parse(str_of(address), &at, &err) == ERR_OK);
+    ck_assert_msg(listen_open(&at, &fd, ret_port, &err) == ERR_OK, "%s", err.text);
+    return fd;
+}
+
+/* A client of that port, or -1 and errno. */
+static int connect_to(const char *host, uint16_t port)
+{
+    struct listen_address to;
+    struct err_text err;
+    char text[64];
+
+    (void)snprintf(text, sizeof(text), "%s:%u", host, (unsigned)port);
+    ck_assert(listen_address_parse(str_of(text), &to, &err) == ERR_OK);
+    const int fd = socket(to.sa.ss_family, SOCK_STREAM, 0);
+    if (connect(fd, (const struct sockaddr *)&to.sa, to.sa_len) == 0)
+        return fd;
+    const int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
 START_TEST(accepted_sockets_have_small_buffers)
 {
     enum { KERNEL_BYTES_MAX = 2 * CLIENT_SOCKET_BUFFER_BYTES };
-    struct listen_address at;
-    struct err_text err;
-    int listener = -1;
     uint16_t port = 0;
-    ck_assert(listen_address_parse(STR("127.0.0.1:0"), &at, &err) == ERR_OK);
-    ck_assert_msg(listen_open(&at, &listener, &port, &err) == ERR_OK, "%s", err.text);
-    const struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const int client = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(connect(client, (const struct sockaddr *)&to, sizeof(to)), 0);
+    const int listener = open_listener("127.0.0.1:0", &port);
+    const int client = connect_to("127.0.0.1", port);
+    ck_assert_int_ge(client, 0);
     const int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
     ck_assert_int_ge(fd, 0);
     static const int sides[] = {SO_SNDBUF, SO_RCVBUF};
@@ -225,24 +248,6 @@ START_TEST(accepted_sockets_have_small_buffers)
 }
 END_TEST
 
-/* A client in the given family, or -1 and errno. */
-static int connect_to(uint16_t port, int family)
-{
-    const struct sockaddr_in v4 = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const struct sockaddr_in6 v6 = {
-        .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    const int fd = socket(family, SOCK_STREAM, 0);
-
-    if (family == AF_INET ? connect(fd, (const struct sockaddr *)&v4, sizeof(v4)) == 0
-                          : connect(fd, (const struct sockaddr *)&v6, sizeof(v6)) == 0)
-        return fd;
-    const int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
-}
-
 /* The next connection of the listener brings what its client sends. */
 static void ck_assert_served(int listener, int client)
 {
@@ -258,27 +263,23 @@ static void ck_assert_served(int listener, int client)
     close(client);
 }
 
-static void ck_assert_door_shuts(const char *address, int family)
+static void ck_assert_door_shuts(const char *address, const char *host)
 {
     const int wait_for_data_s = 5;
-    struct listen_address at;
-    struct err_text err;
-    int listener = -1;
     uint16_t port = 0;
+    const int listener = open_listener(address, &port);
 
-    ck_assert(listen_address_parse(str_of(address), &at, &err) == ERR_OK);
-    ck_assert_msg(listen_open(&at, &listener, &port, &err) == ERR_OK, "%s", err.text);
-    const int waiting = connect_to(port, family);
+    const int waiting = connect_to(host, port);
     ck_assert_int_ge(waiting, 0);
     /* The kernel leaves the handshake of this one unfinished until it sends something. */
     ck_assert_int_eq(setsockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &wait_for_data_s,
                                 sizeof(wait_for_data_s)),
                      0);
-    const int halfway = connect_to(port, family);
+    const int halfway = connect_to(host, port);
     ck_assert_int_ge(halfway, 0);
 
     ck_assert(listen_shut_door(listener));
-    ck_assert_int_eq(connect_to(port, family), -1);
+    ck_assert_int_eq(connect_to(host, port), -1);
     ck_assert_int_eq(errno, ECONNREFUSED);
     ck_assert_served(listener, waiting);
     ck_assert_int_eq(accept(listener, NULL, NULL), -1);
@@ -291,16 +292,15 @@ START_TEST(a_shut_door_refuses_who_comes_and_keeps_who_waits)
 {
     if (geteuid() == 0)
         ck_assert_int_eq(setresuid(65534, 65534, 65534), 0);
-    ck_assert_door_shuts("127.0.0.1:0", AF_INET);
-    const int probe = socket(AF_INET6, SOCK_STREAM, 0);
-    const struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    const bool has_ipv6 = bind(probe, (const struct sockaddr *)&any, sizeof(any)) == 0;
-    close(probe);
-    if (!has_ipv6)
-        return;
-    ck_assert_door_shuts("[::1]:0", AF_INET6);
-    ck_assert_door_shuts("[::]:0", AF_INET6);
-    ck_assert_door_shuts("[::]:0", AF_INET);
+    ck_assert_door_shuts("127.0.0.1:0", "127.0.0.1");
+    const int probe = connect_to("[::1]", 1);
+    if (probe < 0 && errno != ECONNREFUSED)
+        return; /* a machine without IPv6 */
+    if (probe >= 0)
+        close(probe);
+    ck_assert_door_shuts("[::1]:0", "[::1]");
+    ck_assert_door_shuts("[::]:0", "[::1]");
+    ck_assert_door_shuts("[::]:0", "127.0.0.1");
 }
 END_TEST
 

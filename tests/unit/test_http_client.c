@@ -673,7 +673,6 @@ END_TEST
 START_TEST(library_version_is_told)
 {
     const char *version = http_client_library_version();
-
     int major = 0, minor = 0, patch = 0;
 
     ck_assert_int_eq(sscanf(version, "%d.%d.%d", &major, &minor, &patch), 3);
