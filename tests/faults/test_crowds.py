@@ -19,7 +19,7 @@ from harness.waiting import until
 # Of resident memory, with the kernel's part left out: what ./dev inflight measured is a third of it.
 KIB_EACH_MAX = 64
 REJECTS = 300
-# A refusal against what the vendor takes: of three hundred the one in the middle, for another program may have the
+# A refusal, where the vendor takes seconds: of three hundred the one in the middle, for another program may have the
 # processor now and then. The overload run judges the slowest, on a machine of its own.
 REJECT_MAX_S = 0.05
 DESCRIPTORS_BESIDE = 2000
