@@ -24,6 +24,9 @@ enum {
     REUSES_MAX = 16,
     /* Of answers, as costly as a step. */
     STEP_ANSWER_BYTES = 32 * 1024,
+    /* Of events, in a turn: with thousands of connections libcurl takes 0.3 ms for a call that
+       ends. */
+    EVENTS_US = 5000,
 };
 
 enum call_place { PLACE_NONE, PLACE_UNRESOLVED, PLACE_WAITING, PLACE_ACTIVE, PLACE_REFUSED };
@@ -123,6 +126,7 @@ struct http_client {
     bool multiplexes;      /* the last answer came by HTTP/2 */
     unsigned steps;        /* in the turn */
     uint64_t steps_turn;   /* of the loop */
+    int64_t turn_began_us; /* with the first event that it has for us; clock_mono_us() */
     unsigned answer_steps; /* in the turn */
     size_t answer_bytes;   /* taken, that do not make a step yet */
     bool in_event;         /* of a socket: more of them may follow in the turn */

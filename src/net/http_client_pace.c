@@ -3,10 +3,11 @@
  * after a cold start or a restart of the vendor all calls want one at the same moment. So a turn of
  * the loop does only so much of it, and what is left waits a turn, in the queue or in the kernel.
  * Calls for which a connection is idle do not wait. How many connections are being made at a time
- * is not limited: while they wait for the network they cost nothing. Answers cost much only when
- * they are as long as they may be, and many at once. */
+ * is not limited: while they wait for the network they cost nothing. Answers cost much when they
+ * are as long as they may be, or when there are thousands of connections, and many come at once. */
 #include <curl/curl.h>
 
+#include "base/clock.h"
 #include "net/http_client_internal.h"
 
 static unsigned steps_of_turn(struct http_client *c)
@@ -15,6 +16,7 @@ static unsigned steps_of_turn(struct http_client *c)
 
     if (c->steps_turn != turn) {
         c->steps_turn = turn;
+        c->turn_began_us = clock_mono_us();
         c->steps = 0;
         c->answer_steps = 0;
     }
@@ -91,7 +93,8 @@ bool client_event_waits(struct http_client *c, const struct client_socket *s)
 {
     const unsigned steps = steps_of_turn(c) + c->answer_steps;
 
-    return steps >= (s->used ? STEPS_MAX + REUSES_MAX : STEPS_MAX);
+    return steps >= (s->used ? STEPS_MAX + REUSES_MAX : STEPS_MAX) ||
+           clock_mono_us() - c->turn_began_us > EVENTS_US;
 }
 
 void client_count_idle(struct client_socket *s)

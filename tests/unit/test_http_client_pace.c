@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * net/http_client: how many connections a crowd of calls makes in one turn of the loop, and how
- * much of its answers it takes. socket(), send() and recv() are this program's, and count; so is
- * the clock, which can be made to jump. */
+ * much of its answers it takes, in bytes and in time. socket(), send() and recv() are this
+ * program's, and count; so is the clock, which can be made to jump. */
 #include "unit.h"
 
 #include <sched.h>
@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "net/http_client_internal.h"
 #include "script_server.h"
 
@@ -20,6 +21,7 @@ enum {
     CROWD = 30,
     LONG_CROWD = 60,
     LONG_ANSWER_BYTES = 200 * 1024,
+    DONE_US = 3000,
     GUARD_MS = 30000,
     DEADLINE_MS = 15000,
     JUMP_S = 1, /* longer than libcurl waits with the other address family, shorter than timeouts */
@@ -31,6 +33,7 @@ static struct {
     struct script_server *server;
     char *url;
     struct timer guard;
+    call_done_fn *done; /* NULL: on_done */
     bool guard_fired;
     unsigned open, answered, not_sent;
     unsigned sockets, sockets_of_turn, sockets_most; /* the last: in one turn */
@@ -39,6 +42,7 @@ static struct {
     atomic_bool answering; /* what the server waits for */
     unsigned steps_most;   /* of connections and, where they are long, of answers */
     uint64_t turn;
+    unsigned crowd, done_of_turn, done_most;
     bool jumps; /* the clock, once all of a crowd have their sockets */
 } bench;
 
@@ -53,6 +57,7 @@ static void look_at_turn(void)
     bench.turn = loop_turn(bench.loop);
     bench.sockets_of_turn = bench.sends_of_turn = 0;
     bench.received_of_turn = 0;
+    bench.done_of_turn = 0;
 }
 
 __attribute__((visibility("default"))) int socket(int domain, int type, int protocol)
@@ -151,7 +156,8 @@ static const struct call *begin_call(bool fresh)
                                          .url = bench.url,
                                          .deadline_ms = loop_update_now(bench.loop) + DEADLINE_MS,
                                          .fresh_connection = fresh};
-    const struct call *call = http_client_start(bench.client, &request, on_done, NULL);
+    const struct call *call =
+        http_client_start(bench.client, &request, bench.done ? bench.done : on_done, NULL);
 
     ck_assert_ptr_nonnull(call);
     bench.open++;
@@ -172,6 +178,7 @@ static void crowd(unsigned calls, bool fresh)
 {
     bench.answered = bench.not_sent = bench.sockets = bench.sockets_most = bench.sends_most = 0;
     bench.steps_most = 0;
+    bench.crowd = calls;
     for (unsigned i = 0; i < calls; i++)
         (void)begin_call(fresh);
     run();
@@ -194,6 +201,14 @@ static enum script_end answer_once(void *arg, const struct script_request *r, st
 }
 
 /* Not before the last of the crowd has asked. */
+static enum script_end answer_together(void *arg, const struct script_request *r,
+                                       struct buf *answer)
+{
+    while (!atomic_load(&bench.answering))
+        (void)sched_yield();
+    return answer_fully(arg, r, answer);
+}
+
 static enum script_end answer_at_length(void *arg, const struct script_request *r,
                                         struct buf *answer)
 {
@@ -212,9 +227,9 @@ static enum script_end answer_at_length(void *arg, const struct script_request *
 static int64_t wait_for_answers(void *arg)
 {
     (void)arg;
-    if (bench.sends == LONG_CROWD && !atomic_load(&bench.answering)) {
+    if (bench.sends == bench.crowd && !atomic_load(&bench.answering)) {
         atomic_store(&bench.answering, true);
-        while (script_server_requests(bench.server) < LONG_CROWD)
+        while (script_server_requests(bench.server) < bench.crowd)
             (void)sched_yield();
     }
     return -1;
@@ -342,6 +357,31 @@ START_TEST(long_answers_of_a_crowd_are_taken_over_several_turns)
 }
 END_TEST
 
+static void take_long(void *arg, const struct call_answer *a)
+{
+    const int64_t until_us = clock_mono_us() + DONE_US;
+
+    look_at_turn();
+    if (++bench.done_of_turn > bench.done_most)
+        bench.done_most = bench.done_of_turn;
+    while (clock_mono_us() < until_us)
+        ;
+    on_done(arg, a);
+}
+
+START_TEST(calls_whose_end_takes_long_end_over_several_turns)
+{
+    setup(answer_together);
+    bench.done = take_long;
+    ck_assert(loop_on_idle(bench.loop, wait_for_answers, NULL));
+    crowd(CROWD, true);
+    ck_assert_uint_eq(bench.answered, CROWD);
+    ck_assert_uint_ge(bench.done_most, 1);
+    ck_assert_uint_le(bench.done_most, 1 + EVENTS_US / DONE_US);
+    teardown();
+}
+END_TEST
+
 START_TEST(long_answers_keep_nobody_from_a_new_connection)
 {
     setup(answer_fully);
@@ -368,6 +408,7 @@ int main(void)
     tcase_add_test(tests, connections_that_fail_keep_nobody_waiting);
     tcase_add_test(tests, connections_that_took_long_go_on_a_few_at_a_time);
     tcase_add_test(tests, long_answers_of_a_crowd_are_taken_over_several_turns);
+    tcase_add_test(tests, calls_whose_end_takes_long_end_over_several_turns);
     tcase_add_test(tests, long_answers_keep_nobody_from_a_new_connection);
     return unit_run(tests, "http_client_pace");
 }
